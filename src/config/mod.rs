@@ -1,0 +1,2 @@
+//! Configuration: file types, then the validated [`model::Config`].
+pub mod model;

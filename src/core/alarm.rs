@@ -1,0 +1,24 @@
+//! What the data plane noticed, and the monitor should look into at once (R11, R12).
+
+use super::ids::NodeId;
+use super::time::Moment;
+
+/// A reason to check a node now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// Which node.
+    pub node: NodeId,
+    /// When it was noticed.
+    pub at: Moment,
+    /// What was noticed.
+    pub kind: AlarmKind,
+}
+
+/// What was noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlarmKind {
+    /// A client's dial failed or passed `connect_timeout`: no more dials until a check succeeds.
+    DialFailed,
+    /// A reply began with -READONLY, -LOADING or -MASTERDOWN, or the node closed sessions.
+    Suspicious,
+}

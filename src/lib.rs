@@ -1,0 +1,5 @@
+//! rolecall: a role-aware TCP proxy for Redis and Valkey.
+
+pub mod clock;
+pub mod config;
+pub mod core;
