@@ -3,16 +3,29 @@
 //! No socket, clock, random number, log or lock. Facts and the present moment go in, decisions with
 //! reasons come out; so every rule of routing (R1 to R16) can be tested with values written by hand.
 //!
-//! Read in this order: [`facts`] and [`outcome`] (what checks bring), [`snapshot`] (what the data plane
-//! gets), [`chain`] and [`pick`] (who serves a new connection), [`judge`] (what becomes of an open one).
+//! Read in this order: [`facts`] and [`outcome`] (what checks bring), [`health`] and [`node`] (what is
+//! remembered), [`election`] and [`eligibility`] (what follows), [`group`] (the fold over all of it),
+//! [`snapshot`] (what the data plane gets), [`chain`] and [`pick`] (who serves a new connection),
+//! [`judge`] (what becomes of an open one).
 
 pub mod alarm;
+mod ballot;
 pub mod chain;
+pub mod election;
+pub mod eligibility;
+pub mod event;
 pub mod facts;
+pub mod group;
+pub mod health;
 pub mod ids;
 pub mod judge;
+pub mod node;
 pub mod outcome;
 pub mod pick;
 pub mod reason;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod scenarios;
 pub mod snapshot;
 pub mod time;

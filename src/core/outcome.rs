@@ -90,6 +90,14 @@ impl Outcome {
         }
     }
 
+    /// Whether it counts as a time-out (R8): nothing was heard that proves life or death.
+    pub fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::TimedOut(_) | Self::Unreachable(_) | Self::Unresolved(_) | Self::Closed
+        )
+    }
+
     /// Every label that [`Outcome::label`] can give, so that counters start at zero.
     pub const LABELS: [&'static str; 12] = [
         "answered",

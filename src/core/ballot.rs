@@ -1,0 +1,116 @@
+//! Votes (R3 (3)) and the proviso of the hold (R3 (4)): what the replicas' links say about who is
+//! primary.
+//!
+//! A replica that is not local votes for the node it is linked to: its link names the node's address,
+//! and both tell the same `master_replid`, which a replica takes over from the primary that it is in
+//! sync with (Redis 4 and later). An address that is none of ours (behind NAT) is matched by the
+//! history alone. A replica that replicates through one of our own listeners repeats
+//! our own decision back to us, so it has no vote.
+
+use std::sync::Arc;
+
+use super::facts::ReplicaFacts;
+use super::node::NodeState;
+use super::time::Moment;
+
+/// The replicas that vote for one claimant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) voters: Vec<Arc<str>>,
+    pub(super) of: usize,
+}
+
+impl Count {
+    /// More than half of those who could vote, and at least one.
+    pub(super) fn is_majority(&self) -> bool {
+        self.voters.len() * 2 > self.of
+    }
+}
+
+/// Counts the votes for a claimant; with `newer_than`, only of links that came up after that moment.
+pub(super) fn count(
+    nodes: &[NodeState],
+    claimant: &NodeState,
+    newer_than: Option<Moment>,
+) -> Count {
+    let electorate: Vec<(&NodeState, &ReplicaFacts)> = voters(nodes).collect();
+    let voters = electorate
+        .iter()
+        .filter(|(voter, link)| votes_for(nodes, voter, link, claimant))
+        .filter(|(voter, _)| {
+            newer_than.is_none_or(|moment| {
+                voter
+                    .linked
+                    .as_ref()
+                    .is_some_and(|(_, since)| *since > moment)
+            })
+        })
+        .map(|(voter, _)| voter.settings.name.clone())
+        .collect();
+    Count {
+        voters,
+        of: electorate.len(),
+    }
+}
+
+/// Whether nodes that have not been heard yet could give another claimant as many votes as this one
+/// has: at a cold start the first replica to answer must not decide alone.
+pub(super) fn could_be_matched(nodes: &[NodeState], claimant: &NodeState, votes: usize) -> bool {
+    let unheard =
+        |node: &&NodeState| node.takes_part() && !node.was_checked() && !node.health.is_down();
+    let unheard_count = nodes.iter().filter(unheard).count();
+    nodes
+        .iter()
+        .filter(|node| node.settings.id != claimant.settings.id)
+        .filter(|node| node.is_claimant() || unheard(node))
+        .any(|rival| {
+            let others = unheard_count - usize::from(unheard(&rival));
+            count(nodes, rival, None).voters.len() + others >= votes
+        })
+}
+
+/// The proviso of the hold: a replica is linked to a node that does not answer us, which may well be
+/// alive elsewhere.
+pub(super) fn follows_another_unseen(nodes: &[NodeState], claimant: &NodeState) -> bool {
+    voters(nodes).any(|(voter, link)| {
+        link.link_up
+            && !votes_for(nodes, voter, link, claimant)
+            && !nodes
+                .iter()
+                .any(|node| node.is_at(&link.master) && node.fresh)
+    })
+}
+
+fn voters(nodes: &[NodeState]) -> impl Iterator<Item = (&NodeState, &ReplicaFacts)> {
+    nodes
+        .iter()
+        .filter(|node| node.takes_part() && node.looping.is_none())
+        .filter_map(|node| Some((node, node.fresh_facts()?.replica()?)))
+}
+
+fn votes_for(
+    nodes: &[NodeState],
+    voter: &NodeState,
+    link: &ReplicaFacts,
+    claimant: &NodeState,
+) -> bool {
+    if !link.link_up {
+        return false;
+    }
+    let history = |node: &NodeState| node.facts.as_ref().and_then(|facts| facts.replid.clone());
+    let same_history = match (history(voter), history(claimant)) {
+        (Some(of_voter), Some(of_claimant)) => Some(of_voter == of_claimant),
+        _ => None,
+    };
+    match nodes.iter().find(|node| node.is_at(&link.master)) {
+        // The address alone may mean the process that was there before.
+        Some(named) => is_same(named, claimant) && same_history != Some(false),
+        None => same_history == Some(true),
+    }
+}
+
+/// R1: one run behind two addresses is one node.
+fn is_same(named: &NodeState, claimant: &NodeState) -> bool {
+    named.settings.id == claimant.settings.id
+        || named.same_as.as_ref() == Some(&claimant.settings.name)
+}

@@ -1,0 +1,488 @@
+//! Who is the primary (R2 to R6). The proxy promotes nobody: it decides which claimant to believe.
+//!
+//! The incumbent stays while it claims. A claimant replaces it with evidence only: the incumbent's
+//! own demotion, descent from its history, the votes of replicas, or, when nobody else is left, time.
+//! A node that merely turns up as primary beside it (a restart, a healed partition) has none of these.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ballot;
+use super::event::{EventKind, Evidence, LossReason};
+use super::facts::{Facts, HostPort, ReplId, RunId};
+use super::health::Status;
+use super::ids::NodeId;
+use super::node::{NodeState, Order};
+use super::snapshot::PrimaryView;
+use super::time::Moment;
+
+/// R6: how long the sessions of a primary that hands over wait for the end of it.
+pub const HANDOVER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The run of a node that was elected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incumbent {
+    /// Which node.
+    pub node: NodeId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Which process of it.
+    pub run_id: RunId,
+    /// Its history, as it told it when it last claimed.
+    pub history: Option<ReplId>,
+    /// When it was elected.
+    pub elected_at: Moment,
+    /// Why.
+    pub evidence: Evidence,
+    /// It descends from the incumbent before it: old votes cannot bring that one back (R3 (3)).
+    pub by_descent: bool,
+    /// It is the incumbent's own node, restarted from a file: where its history branched. A replica
+    /// promoted from the same history at a later offset holds more of it.
+    pub restarted_from: Option<(ReplId, u64)>,
+}
+
+/// What became of the incumbent since its election.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It holds the election, answering or not.
+    Holds,
+    /// R6: it says that it is a replica, in the middle of a handover that began then.
+    HandsOver(Moment),
+    /// It lost the election then; its history still counts for descent.
+    Lost(LossReason, Moment),
+}
+
+/// The election of one group.
+#[derive(Clone, Debug, Default)]
+pub struct Election {
+    term: u64,
+    incumbent: Option<(Incumbent, Standing)>,
+    /// R3 (4): the only claimant, and since when it has been that without the proviso.
+    hold: Option<(NodeId, RunId, Moment)>,
+    conflict: Vec<NodeId>,
+}
+
+impl Election {
+    /// R2: the elected primary, if any.
+    pub fn primary(&self) -> Option<PrimaryView> {
+        self.holder().map(|incumbent| PrimaryView {
+            node: incumbent.node,
+            term: self.term,
+        })
+    }
+
+    /// The incumbent that holds the election, if any.
+    pub fn holder(&self) -> Option<&Incumbent> {
+        match &self.incumbent {
+            Some((incumbent, Standing::Holds | Standing::HandsOver(_))) => Some(incumbent),
+            Some((_, Standing::Lost(..))) | None => None,
+        }
+    }
+
+    /// The last elected node and what became of it.
+    pub fn incumbent(&self) -> Option<&(Incumbent, Standing)> {
+        self.incumbent.as_ref()
+    }
+
+    /// R6: whether the incumbent is between its roles.
+    pub fn is_handing_over(&self) -> bool {
+        matches!(self.incumbent, Some((_, Standing::HandsOver(_))))
+    }
+
+    /// When the election must be looked at again although nothing was reported.
+    pub fn next_deadline(&self, claim_hold: Duration) -> Option<Moment> {
+        let hold = self
+            .hold
+            .as_ref()
+            .map(|(_, _, since)| since.plus(claim_hold));
+        let handover = match &self.incumbent {
+            Some((_, Standing::HandsOver(since))) => Some(since.plus(HANDOVER_PATIENCE)),
+            _ => None,
+        };
+        hold.into_iter().chain(handover).min()
+    }
+
+    /// Looks at all nodes again: the incumbent's standing, then the claimants.
+    pub fn decide(
+        &mut self,
+        nodes: &[NodeState],
+        claim_hold: Duration,
+        now: Moment,
+    ) -> Vec<EventKind> {
+        let mut events = Vec::new();
+        self.follow_incumbent(nodes, now, &mut events);
+        self.follow_hold(nodes, now);
+        let field = Field {
+            nodes,
+            election: self,
+            claim_hold,
+            now,
+        };
+        if let Some((winner, evidence, by_descent)) = field.winner() {
+            events.push(self.elect(winner, evidence, by_descent, now));
+        }
+        self.tell_conflict(nodes, &mut events);
+        events
+    }
+
+    fn follow_incumbent(&mut self, nodes: &[NodeState], now: Moment, events: &mut Vec<EventKind>) {
+        let Some((incumbent, standing)) = &mut self.incumbent else {
+            return;
+        };
+        if matches!(standing, Standing::Lost(..)) {
+            return;
+        }
+        let node = nodes.iter().find(|node| node.settings.id == incumbent.node);
+        let next = next_standing(incumbent, standing, node, now);
+        if let Standing::Lost(why, _) = next {
+            let (node, name) = (incumbent.node, incumbent.name.clone());
+            events.push(EventKind::Lost { node, name, why });
+        } else if let Some(facts) = node.and_then(NodeState::fresh_facts)
+            && facts.claims()
+        {
+            incumbent.history.clone_from(&facts.replid);
+        }
+        *standing = next;
+    }
+
+    /// R3 (4): the clock of the only claimant; it starts again whenever a condition fails.
+    fn follow_hold(&mut self, nodes: &[NodeState], now: Moment) {
+        let mut claimants = nodes.iter().filter(|node| node.is_claimant());
+        let sole = claimants.next().filter(|_| claimants.next().is_none());
+        let free = self.incumbent_node(nodes).is_none_or(NodeState::is_gone);
+        let waiting = sole.filter(|node| {
+            free && !ballot::follows_another_unseen(nodes, node) && !self.holds(node)
+        });
+        self.hold = waiting.and_then(|node| {
+            let run = node.run_id()?.clone();
+            let since = match &self.hold {
+                Some((id, held, since)) if *id == node.settings.id && *held == run => *since,
+                _ => now,
+            };
+            Some((node.settings.id, run, since))
+        });
+    }
+
+    /// The node of the incumbent while that holds the election.
+    fn incumbent_node<'a>(&self, nodes: &'a [NodeState]) -> Option<&'a NodeState> {
+        let holder = self.holder()?;
+        nodes.iter().find(|node| node.settings.id == holder.node)
+    }
+
+    fn holds(&self, node: &NodeState) -> bool {
+        self.holder()
+            .is_some_and(|incumbent| incumbent.node == node.settings.id)
+    }
+
+    fn elect(
+        &mut self,
+        node: &NodeState,
+        evidence: Evidence,
+        by_descent: bool,
+        now: Moment,
+    ) -> EventKind {
+        let before = self.incumbent.take().map(|(incumbent, _)| incumbent);
+        let same_node = before
+            .as_ref()
+            .is_some_and(|old| old.node == node.settings.id);
+        let facts = node.facts.as_ref();
+        let branch = facts.and_then(|facts| facts.replid2.clone().zip(facts.second_offset));
+        let incumbent = Incumbent {
+            node: node.settings.id,
+            name: node.settings.name.clone(),
+            run_id: node.run_id().cloned().unwrap_or_else(|| RunId("".into())),
+            history: facts.and_then(|facts| facts.replid.clone()),
+            elected_at: now,
+            evidence: evidence.clone(),
+            by_descent,
+            restarted_from: branch.filter(|_| by_descent && same_node),
+        };
+        self.incumbent = Some((incumbent, Standing::Holds));
+        self.hold = None;
+        self.term += 1;
+        EventKind::Elected {
+            node: node.settings.id,
+            name: node.settings.name.clone(),
+            term: self.term,
+            evidence,
+            replaces: before.filter(|_| !same_node).map(|old| old.name),
+            may_have_lost_data: node.unproven
+                && facts.is_some_and(|facts| facts.has_keys == Some(false)),
+        }
+    }
+
+    fn tell_conflict(&mut self, nodes: &[NodeState], events: &mut Vec<EventKind>) {
+        let claimants: Vec<&NodeState> = nodes.iter().filter(|node| node.is_claimant()).collect();
+        let ids: Vec<NodeId> = match claimants.len() {
+            0 | 1 => Vec::new(),
+            _ => claimants.iter().map(|node| node.settings.id).collect(),
+        };
+        if ids == self.conflict {
+            return;
+        }
+        events.push(if ids.is_empty() {
+            EventKind::ConflictOver
+        } else {
+            EventKind::Conflict {
+                claimants: claimants
+                    .iter()
+                    .map(|node| node.settings.name.clone())
+                    .collect(),
+                incumbent: self.holder().map(|incumbent| incumbent.name.clone()),
+            }
+        });
+        self.conflict = ids;
+    }
+}
+
+/// What the incumbent's node says of it now.
+fn next_standing(
+    incumbent: &Incumbent,
+    standing: &Standing,
+    node: Option<&NodeState>,
+    now: Moment,
+) -> Standing {
+    let lost = |why| Standing::Lost(why, now);
+    let Some(node) = node.filter(|node| node.takes_part()) else {
+        return lost(LossReason::Removed);
+    };
+    // A node that moved to another address has no facts: whoever was elected is not known to be there.
+    if node.run_id().is_none_or(|run| *run != incumbent.run_id) {
+        return lost(LossReason::Restarted);
+    }
+    let timed_out = |since: Moment| now.since(since) >= HANDOVER_PATIENCE;
+    match (node.fresh_facts(), standing) {
+        (Some(facts), _) if facts.claims() => Standing::Holds,
+        (Some(facts), Standing::HandsOver(since)) if facts.handover && !timed_out(*since) => {
+            Standing::HandsOver(*since)
+        }
+        (Some(facts), Standing::Holds) if facts.handover => Standing::HandsOver(now),
+        (Some(facts), _) if facts.handover => lost(LossReason::HandoverTimedOut),
+        (Some(_), _) => lost(LossReason::Demoted),
+        (None, Standing::HandsOver(since)) if timed_out(*since) => {
+            lost(LossReason::HandoverTimedOut)
+        }
+        (None, current) => current.clone(),
+    }
+}
+
+/// One look at all claimants.
+struct Field<'n, 'e> {
+    nodes: &'n [NodeState],
+    election: &'e Election,
+    claim_hold: Duration,
+    now: Moment,
+}
+
+/// How strong evidence is where several qualify: votes, else the later branch of the history.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    Other,
+    Descent,
+    Votes,
+}
+
+impl<'n> Field<'n, '_> {
+    fn winner(&self) -> Option<(&'n NodeState, Evidence, bool)> {
+        let qualified: Vec<(&'n NodeState, Evidence)> = self
+            .claimants()
+            .filter(|node| !self.election.holds(node))
+            .filter_map(|node| Some((node, self.evidence(node)?)))
+            .collect();
+        let rank = |(node, _): &(&NodeState, Evidence)| {
+            let strength = match self.votes(node) {
+                Some(_) => Strength::Votes,
+                None if self.descends_from_incumbent(node) => Strength::Descent,
+                None => Strength::Other,
+            };
+            (
+                strength,
+                node.facts.as_ref().and_then(|facts| facts.second_offset),
+            )
+        };
+        let best = qualified.iter().map(rank).max()?;
+        let mut leaders = qualified.iter().filter(|candidate| rank(candidate) == best);
+        // Two that are equal in all that counts: nobody is believed (R4).
+        let (node, evidence) = leaders.next().filter(|_| leaders.next().is_none())?;
+        Some((node, evidence.clone(), self.descends_from_incumbent(node)))
+    }
+
+    fn claimants(&self) -> impl Iterator<Item = &'n NodeState> {
+        self.nodes.iter().filter(|node| node.is_claimant())
+    }
+
+    fn is_sole(&self) -> bool {
+        self.claimants().count() == 1
+    }
+
+    /// The first evidence that holds for a claimant, in the order of R3.
+    fn evidence(&self, node: &NodeState) -> Option<Evidence> {
+        if self
+            .nodes
+            .iter()
+            .filter(|node| !node.settings.local)
+            .count()
+            == 1
+        {
+            return Some(Evidence::OnlyNode);
+        }
+        if node.unproven {
+            // R5: never against another claimant; alone by votes or after the hold.
+            return self
+                .is_sole()
+                .then(|| self.votes(node).or_else(|| self.held(node)))
+                .flatten();
+        }
+        match self.election.incumbent() {
+            None => self.cold_start(node),
+            Some((_, standing)) => self
+                .demotion(node, standing)
+                .or_else(|| self.descent(node))
+                .or_else(|| self.votes(node))
+                .or_else(|| self.held(node)),
+        }
+    }
+
+    /// R4.
+    fn cold_start(&self, node: &NodeState) -> Option<Evidence> {
+        if let Some(Evidence::Votes { voters, of }) = self.votes(node)
+            && !ballot::could_be_matched(self.nodes, node, voters.len())
+        {
+            return Some(Evidence::Votes { voters, of });
+        }
+        if !self.is_sole() {
+            return self
+                .descends_from_all_others(node)
+                .then(|| Evidence::Descent {
+                    offset: node.facts.as_ref().and_then(|facts| facts.second_offset),
+                });
+        }
+        let everyone_checked = self
+            .nodes
+            .iter()
+            .filter(|node| !node.settings.local && node.order != Order::Maintenance)
+            .all(NodeState::was_checked);
+        if everyone_checked && !ballot::follows_another_unseen(self.nodes, node) {
+            return Some(Evidence::AllChecked);
+        }
+        self.held(node)
+    }
+
+    /// R3 (1). A demoted primary says whom it follows: where that is another node of the group, that
+    /// one is heard before an unrelated claimant takes the writes.
+    fn demotion(&self, node: &NodeState, standing: &Standing) -> Option<Evidence> {
+        use LossReason::{Demoted, HandoverTimedOut};
+        let Standing::Lost(Demoted | HandoverTimedOut, at) = *standing else {
+            return None;
+        };
+        let (incumbent, _) = self.election.incumbent()?;
+        let former = self
+            .nodes
+            .iter()
+            .find(|other| other.settings.id == incumbent.node);
+        let followed = former
+            .and_then(NodeState::fresh_facts)
+            .and_then(Facts::replica)
+            .map(|link| &link.master);
+        let waits = followed
+            .is_some_and(|master| !node.is_at(master) && self.is_yet_to_be_heard(master, at));
+        let elsewhere = ballot::follows_another_unseen(self.nodes, node);
+        (!waits && !elsewhere).then_some(Evidence::Demotion)
+    }
+
+    fn is_yet_to_be_heard(&self, place: &HostPort, since: Moment) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.is_at(place) && !node.health.is_down() && node.answered_at <= since)
+    }
+
+    /// R3 (2).
+    fn descent(&self, node: &NodeState) -> Option<Evidence> {
+        let (incumbent, standing) = self.election.incumbent()?;
+        let facts = node.fresh_facts()?;
+        let promoted_since = node.was_replica
+            && node
+                .claims_since
+                .is_some_and(|since| since > incumbent.elected_at);
+        let gone = self.is_incumbent_gone(incumbent, standing);
+        let qualifies = if self.descends_from_incumbent(node) {
+            gone || promoted_since
+        } else {
+            promoted_since && holds_more_than(facts, incumbent.restarted_from.as_ref())
+        };
+        qualifies.then_some(Evidence::Descent {
+            offset: facts.second_offset,
+        })
+    }
+
+    fn is_incumbent_gone(&self, incumbent: &Incumbent, standing: &Standing) -> bool {
+        if matches!(standing, Standing::Lost(..)) {
+            return true;
+        }
+        let node = self
+            .nodes
+            .iter()
+            .find(|node| node.settings.id == incumbent.node);
+        node.is_none_or(NodeState::is_gone)
+    }
+
+    fn descends_from_incumbent(&self, node: &NodeState) -> bool {
+        let Some((incumbent, _)) = self.election.incumbent() else {
+            return false;
+        };
+        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
+        branch.is_some() && branch == incumbent.history.as_ref()
+    }
+
+    fn descends_from_all_others(&self, node: &NodeState) -> bool {
+        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
+        branch.is_some()
+            && self
+                .claimants()
+                .filter(|other| other.settings.id != node.settings.id && !other.unproven)
+                .all(|other| other.fresh_facts().and_then(|facts| facts.replid.as_ref()) == branch)
+    }
+
+    /// R3 (3).
+    fn votes(&self, node: &NodeState) -> Option<Evidence> {
+        // Against an incumbent that descends from the one before, old votes are votes for the ancestor.
+        let newer_than = match self.election.incumbent() {
+            Some((incumbent, Standing::Holds | Standing::HandsOver(_))) if incumbent.by_descent => {
+                Some(incumbent.elected_at)
+            }
+            _ => None,
+        };
+        let count = ballot::count(self.nodes, node, newer_than);
+        count.is_majority().then_some(Evidence::Votes {
+            voters: count.voters,
+            of: count.of,
+        })
+    }
+
+    /// R3 (4).
+    fn held(&self, node: &NodeState) -> Option<Evidence> {
+        let (id, _, since) = self.election.hold.as_ref()?;
+        let held = self.now.since(*since);
+        (*id == node.settings.id && held >= self.claim_hold).then_some(Evidence::Hold { held })
+    }
+}
+
+/// Whether a promoted replica branched later from the history that the incumbent restarted from.
+fn holds_more_than(facts: &Facts, restarted_from: Option<&(ReplId, u64)>) -> bool {
+    restarted_from.is_some_and(|(history, offset)| {
+        facts.replid2.as_ref() == Some(history)
+            && facts
+                .second_offset
+                .is_some_and(|branched| branched > *offset)
+    })
+}
+
+/// Whether the incumbent can be taken for a living primary: it answers, or is silent for less than
+/// `fall` time-outs.
+pub fn has_living_primary(election: &Election, nodes: &[NodeState]) -> bool {
+    let holds = matches!(election.incumbent(), Some((_, Standing::Holds)));
+    holds
+        && election
+            .incumbent_node(nodes)
+            .is_some_and(|node| !matches!(node.health.status(), Status::Unknown) && !node.is_gone())
+}

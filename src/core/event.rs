@@ -1,0 +1,262 @@
+//! What happened in a group, for the log and the event list: each change of role, verdict or primary,
+//! with its evidence.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ids::NodeId;
+use super::reason::Ineligible;
+use super::time::{Moment, in_words};
+
+/// One thing that happened in a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Moment,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// A node changed its role, or told it for the first time.
+    Role {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+        /// `primary` or `replica of host:port`.
+        role: Arc<str>,
+    },
+    /// A node may serve now, or may no longer.
+    Verdict {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+        /// What it may take: none of both means that it serves nobody.
+        serves: Serves,
+        /// Why not more than that.
+        reason: Option<Ineligible>,
+    },
+    /// A node was elected.
+    Elected {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+        /// The term that begins.
+        term: u64,
+        /// Why.
+        evidence: Evidence,
+        /// Whom it replaces.
+        replaces: Option<Arc<str>>,
+        /// R5: it holds no keys and no trace of replication.
+        may_have_lost_data: bool,
+    },
+    /// The primary lost its election.
+    Lost {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+        /// Why.
+        why: LossReason,
+    },
+    /// Several claim, and nothing tells who is right.
+    Conflict {
+        /// Their names.
+        claimants: Vec<Arc<str>>,
+        /// Who keeps the writes meanwhile.
+        incumbent: Option<Arc<str>>,
+    },
+    /// At most one claims again.
+    ConflictOver,
+}
+
+/// What a node may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serves {
+    /// Writes, as the elected primary.
+    Writes,
+    /// Reads, as a replica.
+    Reads,
+    /// Nothing.
+    Nothing,
+}
+
+/// R3, R4: why a claimant was elected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// R4: it is the only node that can be primary.
+    OnlyNode,
+    /// R3 (1): the incumbent says that it is no master.
+    Demotion,
+    /// R3 (2): its history branched from the incumbent's.
+    Descent {
+        /// Where it branched, in bytes of the common history.
+        offset: Option<u64>,
+    },
+    /// R3 (3): more than half of the replicas are linked to it.
+    Votes {
+        /// Who is linked to it.
+        voters: Vec<Arc<str>>,
+        /// How many replicas could vote.
+        of: usize,
+    },
+    /// R3 (4): it was the only claimant for `claim_hold`.
+    Hold {
+        /// For how long.
+        held: Duration,
+    },
+    /// R4: every node has been checked, and it is the only claimant.
+    AllChecked,
+}
+
+/// Why a primary lost its election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossReason {
+    /// It says that it is a replica.
+    Demoted,
+    /// Another process answers at its address.
+    Restarted,
+    /// R6: the handover that it began took longer than 5 s.
+    HandoverTimedOut,
+    /// It was taken out of the configuration, or put in maintenance.
+    Removed,
+}
+
+impl Evidence {
+    /// The rule, for `explain` and the event list.
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::OnlyNode | Self::AllChecked => "R4",
+            Self::Demotion => "R3.1",
+            Self::Descent { .. } => "R3.2",
+            Self::Votes { .. } => "R3.3",
+            Self::Hold { .. } => "R3.4",
+        }
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnlyNode => f.write_str("it is the only node that can be primary"),
+            Self::Demotion => f.write_str("the primary before it says that it is a replica now"),
+            Self::Descent {
+                offset: Some(offset),
+            } => {
+                write!(
+                    f,
+                    "it was promoted from the primary's history at offset {offset}"
+                )
+            }
+            Self::Descent { offset: None } => {
+                f.write_str("it was promoted from the primary's history")
+            }
+            Self::Votes { voters, of } => {
+                write!(
+                    f,
+                    "{} of {of} replicas are linked to it ({})",
+                    voters.len(),
+                    voters.join(", ")
+                )
+            }
+            Self::Hold { held } => {
+                write!(f, "it has been the only claimant for {}", in_words(*held))
+            }
+            Self::AllChecked => f.write_str("every node was checked and it alone claims"),
+        }
+    }
+}
+
+impl fmt::Display for LossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Demoted => "it says that it is a replica",
+            Self::Restarted => "it was restarted, and must earn the election again",
+            Self::HandoverTimedOut => "its handover took longer than 5s",
+            Self::Removed => "it was taken out",
+        })
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role { name, role, .. } => write!(f, "{name} is {role}"),
+            Self::Verdict {
+                name,
+                serves: Serves::Writes,
+                ..
+            } => write!(f, "{name} serves writes"),
+            Self::Verdict {
+                name,
+                serves: Serves::Reads,
+                ..
+            } => write!(f, "{name} serves reads"),
+            Self::Verdict {
+                name,
+                reason: Some(Ineligible::NotServing { outcome, .. }),
+                ..
+            } => {
+                write!(f, "{name} serves nobody: it {outcome}")
+            }
+            Self::Verdict {
+                name,
+                reason: Some(reason),
+                ..
+            } => {
+                write!(
+                    f,
+                    "{name} serves nobody: it {}",
+                    reason.explain(Moment::default())
+                )
+            }
+            Self::Verdict {
+                name, reason: None, ..
+            } => write!(f, "{name} serves nobody"),
+            Self::Elected {
+                name,
+                evidence,
+                replaces,
+                may_have_lost_data,
+                ..
+            } => {
+                write!(f, "{name} is elected primary")?;
+                if let Some(before) = replaces {
+                    write!(f, " after {before}")?;
+                }
+                write!(f, ": {evidence} ({})", evidence.rule())?;
+                if *may_have_lost_data {
+                    f.write_str("; it holds no keys: data may have been lost")?;
+                }
+                Ok(())
+            }
+            Self::Lost { name, why, .. } => write!(f, "{name} is no longer primary: {why}"),
+            Self::Conflict {
+                claimants,
+                incumbent: Some(holds),
+            } => {
+                write!(
+                    f,
+                    "{} claim to be primary; {holds} keeps the writes",
+                    claimants.join(" and ")
+                )
+            }
+            Self::Conflict {
+                claimants,
+                incumbent: None,
+            } => write!(
+                f,
+                "{} claim to be primary and nothing tells who is right: writes wait until replicas \
+                 link to one of them, or REPLICAOF makes the others replicas",
+                claimants.join(" and ")
+            ),
+            Self::ConflictOver => f.write_str("at most one node claims to be primary again"),
+        }
+    }
+}

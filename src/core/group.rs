@@ -1,0 +1,399 @@
+//! The fold: reports of one group go in, its published view and its events come out.
+//!
+//! The one owner of all that is known of a group. The monitor (`check/monitor.rs`) is its shell: it
+//! brings reports and the time, publishes the view when it has changed, and logs the events. The
+//! simulation in the tests is another.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::alarm::Alarm;
+use super::election::{Election, has_living_primary};
+use super::eligibility::{self, Circumstances, link_down_since};
+use super::event::{Event, EventKind, Serves};
+use super::facts::{Facts, HostPort, Mode};
+use super::health::{Status, Thresholds};
+use super::ids::{GroupId, ListenerId, NodeId};
+use super::node::{NodeSettings, NodeState, Order};
+use super::outcome::{Outcome, Report};
+use super::reason::Ineligible;
+use super::snapshot::{GroupView, Looping, NodeView, Target};
+use super::time::Moment;
+
+/// What the configuration says of a group.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Its number.
+    pub id: GroupId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its nodes, in the order of the configuration.
+    pub nodes: Vec<NodeSettings>,
+    /// `fall` and `rise`.
+    pub limits: Thresholds,
+    /// From the start of one check to the start of the next.
+    pub interval: Duration,
+    /// The same while anything is in motion.
+    pub fast_interval: Duration,
+    /// R3 (4).
+    pub claim_hold: Duration,
+    /// R9.
+    pub stale_reads: Duration,
+    /// All listeners of the process: a node that replicates through one must not serve it (R14).
+    pub own: Vec<OwnListener>,
+}
+
+/// One of our own listeners, as the group needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnListener {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its TCP addresses.
+    pub binds: Vec<SocketAddr>,
+    /// Itself and all that it falls back to.
+    pub reaches: Vec<ListenerId>,
+}
+
+/// All that is known of a group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    settings: Settings,
+    nodes: Vec<NodeState>,
+    election: Election,
+    view: GroupView,
+    roles: Vec<(NodeId, Arc<str>)>,
+    events: Vec<Event>,
+}
+
+impl Group {
+    /// A group of which nothing is known yet.
+    pub fn new(settings: Settings, now: Moment) -> Self {
+        let nodes = settings
+            .nodes
+            .iter()
+            .map(|node| NodeState::new(node.clone(), now))
+            .collect();
+        let view = GroupView {
+            id: settings.id,
+            name: settings.name.clone(),
+            primary: None,
+            nodes: Vec::new(),
+        };
+        let mut group = Self {
+            settings,
+            nodes,
+            election: Election::default(),
+            view,
+            roles: Vec::new(),
+            events: Vec::new(),
+        };
+        group.step(now);
+        group
+    }
+
+    /// Takes in the end of one check. Reports of nodes that are not of this group are ignored.
+    pub fn report(&mut self, node: NodeId, report: &Report) {
+        let limits = self.settings.limits;
+        self.with_node(node, report.finished, |state| state.fold(report, limits));
+    }
+
+    /// Takes in what the data plane noticed.
+    pub fn alarm(&mut self, alarm: Alarm) {
+        self.with_node(alarm.node, alarm.at, |state| state.alarm(alarm));
+    }
+
+    /// Takes in where a node is dialled; none while its name cannot be looked up.
+    pub fn resolved(&mut self, node: NodeId, target: Option<Target>, now: Moment) {
+        self.with_node(node, now, |state| state.move_to(target, now));
+    }
+
+    /// Takes in an operator's order.
+    pub fn order(&mut self, node: NodeId, order: Order, now: Moment) {
+        self.with_node(node, now, |state| state.order = order);
+    }
+
+    /// Lets time pass: to be called at [`Group::next_deadline`].
+    pub fn tick(&mut self, now: Moment) {
+        self.step(now);
+    }
+
+    /// When something changes though nothing is reported.
+    pub fn next_deadline(&self, now: Moment) -> Option<Moment> {
+        // Just beyond: at the limit itself a link is not down for longer than it yet.
+        let stale = self.settings.stale_reads + Duration::from_millis(1);
+        self.nodes
+            .iter()
+            .filter_map(|node| Some(link_down_since(node)?.plus(stale)))
+            .chain(self.election.next_deadline(self.settings.claim_hold))
+            .filter(|deadline| *deadline > now)
+            .min()
+    }
+
+    /// What the data plane needs to know.
+    pub fn view(&self) -> &GroupView {
+        &self.view
+    }
+
+    /// All nodes, in the order of the configuration.
+    pub fn nodes(&self) -> &[NodeState] {
+        &self.nodes
+    }
+
+    /// The election.
+    pub fn election(&self) -> &Election {
+        &self.election
+    }
+
+    /// Whether an elected primary lives.
+    pub fn has_living_primary(&self) -> bool {
+        has_living_primary(&self.election, &self.nodes)
+    }
+
+    /// How many nodes claim to be primary.
+    pub fn claimants(&self) -> usize {
+        self.nodes.iter().filter(|node| node.is_claimant()).count()
+    }
+
+    /// What happened since this was last asked.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// From the start of one check of a node to the start of the next. A node that is down is dialled
+    /// each `interval` only; the others more often while anything is in motion.
+    pub fn pace(&self, node: NodeId) -> Duration {
+        let Some(state) = self.nodes.iter().find(|state| state.settings.id == node) else {
+            return self.settings.interval;
+        };
+        let recovers = matches!(state.health.status(), Status::Alive(Outcome::Loading))
+            || state
+                .facts
+                .as_ref()
+                .and_then(Facts::replica)
+                .is_some_and(|link| link.syncing);
+        let hurry = recovers || self.is_in_motion();
+        if hurry && !state.health.is_down() {
+            self.settings.fast_interval
+        } else {
+            self.settings.interval
+        }
+    }
+
+    fn is_in_motion(&self) -> bool {
+        let unsettled = |node: &NodeState| {
+            node.order != Order::Maintenance
+                && (node.health.is_unsettled() || node.dial_failed.is_some())
+        };
+        !self.has_living_primary()
+            || self.claimants() > 1
+            || self.nodes.iter().any(unsettled)
+            || self
+                .nodes
+                .iter()
+                .any(|node| node.fresh_facts().is_some_and(|facts| facts.handover))
+    }
+
+    fn with_node(&mut self, node: NodeId, now: Moment, change: impl FnOnce(&mut NodeState)) {
+        if let Some(state) = self
+            .nodes
+            .iter_mut()
+            .find(|state| state.settings.id == node)
+        {
+            change(state);
+            self.step(now);
+        }
+    }
+
+    /// Draws all conclusions again. Groups are small, and a step is a few microseconds; so nothing is
+    /// kept that could go out of step.
+    fn step(&mut self, now: Moment) {
+        self.know_own_addresses();
+        self.find_duplicates();
+        let elections = self
+            .election
+            .decide(&self.nodes, self.settings.claim_hold, now);
+        for event in &elections {
+            if let EventKind::Elected { node, .. } = event
+                && let Some(state) = self.nodes.iter_mut().find(|s| s.settings.id == *node)
+            {
+                // R5: latched until elected.
+                state.unproven = false;
+            }
+        }
+        self.tell_roles(now);
+        self.events
+            .extend(elections.into_iter().map(|kind| Event { at: now, kind }));
+        let view = self.make_view(now);
+        self.tell_verdicts(&view, now);
+        self.view = view;
+    }
+
+    fn know_own_addresses(&mut self) {
+        let own = &self.settings.own;
+        for node in &mut self.nodes {
+            node.own_listener = matches!(&node.target, Some(Target::Tcp(address))
+                if own.iter().any(|listener| listener.binds.contains(address)));
+            node.looping = node
+                .facts
+                .as_ref()
+                .and_then(Facts::replica)
+                .and_then(|link| own.iter().find(|listener| listener.is_at(&link.master)))
+                .map(|listener| Looping {
+                    through: listener.name.clone(),
+                    barred: listener.reaches.clone(),
+                });
+        }
+    }
+
+    /// R1: one `run_id` behind two addresses is one node: the first in the configuration. A local node
+    /// may be another address of one that is not local: it has no vote of its own anyway.
+    fn find_duplicates(&mut self) {
+        for index in 0..self.nodes.len() {
+            let node = &self.nodes[index];
+            let same = self.nodes[..index].iter().find(|earlier| {
+                earlier.settings.local == node.settings.local
+                    && earlier.same_as.is_none()
+                    && earlier.fresh
+                    && node.fresh
+                    && earlier.run_id() == node.run_id()
+            });
+            self.nodes[index].same_as = same.map(|earlier| earlier.settings.name.clone());
+        }
+    }
+
+    fn make_view(&self, now: Moment) -> GroupView {
+        let around = Circumstances {
+            living_primary: self.has_living_primary(),
+            stale_reads: self.settings.stale_reads,
+            now,
+        };
+        let primary = self.election.primary();
+        let nodes = self.nodes.iter().map(|node| {
+            let elected = primary.is_some_and(|primary| primary.node == node.settings.id);
+            NodeView {
+                id: node.settings.id,
+                name: node.settings.name.clone(),
+                target: node.target.clone(),
+                local: node.settings.local,
+                weight: node.settings.weight,
+                run: node.run,
+                redeemed: node.redeemed,
+                write: eligibility::write(node, elected),
+                read: eligibility::read(node, elected, around),
+                close_reads: eligibility::close_reads(node, around),
+                silence: eligibility::silence(node),
+                stale: false,
+                looping: node.looping.clone(),
+            }
+        });
+        GroupView {
+            id: self.settings.id,
+            name: self.settings.name.clone(),
+            primary,
+            nodes: nodes.collect(),
+        }
+    }
+
+    fn tell_roles(&mut self, now: Moment) {
+        for node in &self.nodes {
+            let Some(facts) = &node.facts else { continue };
+            let role: Arc<str> = match (facts.mode, facts.replica()) {
+                (Mode::Sentinel, _) => "a Sentinel".into(),
+                (Mode::Cluster, _) => "a node of Redis Cluster".into(),
+                (Mode::Standalone, Some(link)) => format!("replica of {}", link.master).into(),
+                (Mode::Standalone, None) => "primary".into(),
+            };
+            let id = node.settings.id;
+            let known = self.roles.iter_mut().find(|(known, _)| *known == id);
+            match known {
+                Some((_, told)) if *told == role => continue,
+                Some((_, told)) => *told = role.clone(),
+                None => self.roles.push((id, role.clone())),
+            }
+            let kind = EventKind::Role {
+                node: id,
+                name: node.settings.name.clone(),
+                role,
+            };
+            self.events.push(Event { at: now, kind });
+        }
+    }
+
+    fn tell_verdicts(&mut self, next: &GroupView, now: Moment) {
+        for (node, state) in next.nodes.iter().zip(&self.nodes) {
+            let verdict = verdict(node, state);
+            let before = self.view.node(node.id).map(|known| {
+                if known.write.is_ok() {
+                    (Serves::Writes, None)
+                } else if known.read.is_ok() {
+                    (Serves::Reads, None)
+                } else {
+                    (Serves::Nothing, Some((&known.read, &known.write)))
+                }
+            });
+            let unchanged = match (&before, &verdict) {
+                (None, (_, reason)) => *reason == Some(Ineligible::Unchecked),
+                (Some((Serves::Nothing, Some((read, write)))), (Serves::Nothing, Some(reason))) => {
+                    [read, write].iter().any(|known| {
+                        known
+                            .as_ref()
+                            .is_err_and(|known| is_same_kind(known, reason))
+                    })
+                }
+                (Some((serves, _)), (now_serves, _)) => serves == now_serves,
+            };
+            if !unchanged {
+                let (serves, reason) = verdict;
+                let (node, name) = (node.id, node.name.clone());
+                let kind = EventKind::Verdict {
+                    node,
+                    name,
+                    serves,
+                    reason,
+                };
+                self.events.push(Event { at: now, kind });
+            }
+        }
+    }
+}
+
+impl OwnListener {
+    /// Whether a node that replicates from `place` replicates through this listener.
+    fn is_at(&self, place: &HostPort) -> bool {
+        let host = if &*place.host == "localhost" {
+            "127.0.0.1"
+        } else {
+            &place.host
+        };
+        let Ok(ip) = host.parse::<std::net::IpAddr>() else {
+            return false;
+        };
+        self.binds.iter().any(|bind| {
+            let everywhere = bind.ip().is_unspecified() && ip.is_loopback();
+            bind.port() == place.port && (bind.ip() == ip || everywhere)
+        })
+    }
+}
+
+/// What a node may take, and why not more, in one pair: the reason that fits its role.
+pub fn verdict(node: &NodeView, state: &NodeState) -> (Serves, Option<Ineligible>) {
+    match (&node.write, &node.read) {
+        (Ok(()), _) => (Serves::Writes, None),
+        (Err(_), Ok(())) => (Serves::Reads, None),
+        (Err(write), Err(read)) => {
+            let claims = state.facts.as_ref().is_some_and(Facts::claims);
+            let reason = if claims && !node.local { write } else { read };
+            (Serves::Nothing, Some(reason.clone()))
+        }
+    }
+}
+
+fn is_same_kind(a: &Ineligible, b: &Ineligible) -> bool {
+    match (a, b) {
+        (Ineligible::NotServing { outcome: a, .. }, Ineligible::NotServing { outcome: b, .. }) => {
+            a.label() == b.label()
+        }
+        _ => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}

@@ -1,0 +1,379 @@
+//! What the monitor remembers of one node: its check state, its last facts, and what this run of it
+//! was seen to be. It records; the election and the eligibility judge.
+
+use std::sync::Arc;
+
+use super::alarm::{Alarm, AlarmKind};
+use super::facts::{Facts, HostPort, Mode, RunId};
+use super::health::{Health, Status, Thresholds};
+use super::ids::NodeId;
+use super::outcome::{Outcome, Report};
+use super::snapshot::{Looping, Target};
+use super::time::Moment;
+
+/// What the configuration says of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSettings {
+    /// Its number.
+    pub id: NodeId,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its address as written; none for a Unix socket, which no other node can name.
+    pub address: Option<HostPort>,
+    /// Never primary, never votes.
+    pub local: bool,
+    /// 1 to 256.
+    pub weight: u32,
+}
+
+/// What an operator has ordered for a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Take part.
+    #[default]
+    Ready,
+    /// No new sessions; open ones stay.
+    Drain,
+    /// No sessions, no election, no vote.
+    Maintenance,
+}
+
+/// One node, as the monitor knows it.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent things that were seen"
+)]
+pub struct NodeState {
+    /// From the configuration.
+    pub settings: NodeSettings,
+    /// From the operator.
+    pub order: Order,
+    /// Where it is dialled; none until its name was looked up.
+    pub target: Option<Target>,
+    /// R1: that address is one of our own listeners.
+    pub own_listener: bool,
+    /// R1: another node that is the same process; holds that node's name.
+    pub same_as: Option<Arc<str>>,
+    /// R14: it replicates through one of our listeners.
+    pub looping: Option<Looping>,
+    /// The check state.
+    pub health: Health,
+    /// The last complete answer.
+    pub facts: Option<Facts>,
+    /// When that answer came.
+    pub answered_at: Moment,
+    /// The last check was answered (or -BUSY, which changes nothing): the facts hold now.
+    pub fresh: bool,
+    /// Sessions of earlier numbers ran on another process, or on data that is gone.
+    pub run: u32,
+    /// Failed dials that were made good by a check.
+    pub redeemed: u32,
+    /// R12: a client's dial failed, and no new connection has succeeded since.
+    pub dial_failed: Option<Moment>,
+    /// This run was seen as a replica.
+    pub was_replica: bool,
+    /// This run claims to be primary without a break since then.
+    pub claims_since: Option<Moment>,
+    /// R5, for this run.
+    pub unproven: bool,
+    /// Whom it replicates from with the link up, and since when.
+    pub linked: Option<(HostPort, Moment)>,
+    /// Since when its link has been down; `None` within for one that never was up.
+    pub link_down: Option<Option<Moment>>,
+}
+
+impl NodeState {
+    /// A node of which nothing is known.
+    pub fn new(settings: NodeSettings, now: Moment) -> Self {
+        Self {
+            settings,
+            order: Order::Ready,
+            target: None,
+            own_listener: false,
+            same_as: None,
+            looping: None,
+            health: Health::unknown(now),
+            facts: None,
+            answered_at: now,
+            fresh: false,
+            run: 0,
+            redeemed: 0,
+            dial_failed: None,
+            was_replica: false,
+            claims_since: None,
+            unproven: false,
+            linked: None,
+            link_down: None,
+        }
+    }
+
+    /// Takes in the end of one check.
+    pub fn fold(&mut self, report: &Report, limits: Thresholds) {
+        self.health.fold(report, limits);
+        match &report.outcome {
+            Outcome::Answered(facts) => self.learn(facts, report.finished),
+            Outcome::Busy => {}
+            _ => self.fresh = false,
+        }
+        if self.fresh && report.dialled && self.dial_failed.is_some_and(|at| at <= report.started) {
+            self.dial_failed = None;
+            self.redeemed += 1;
+        }
+    }
+
+    /// R11, R12: takes in what the data plane noticed. The check that follows is the shell's business.
+    pub fn alarm(&mut self, alarm: Alarm) {
+        if alarm.kind == AlarmKind::DialFailed {
+            self.dial_failed = Some(alarm.at);
+        }
+    }
+
+    /// R1: a node at a new address is a stranger.
+    pub fn move_to(&mut self, target: Option<Target>, now: Moment) {
+        if self.target == target {
+            return;
+        }
+        let moved = self.target.is_some();
+        self.target = target;
+        if moved {
+            let forgotten = Self::new(self.settings.clone(), now);
+            *self = Self {
+                order: self.order,
+                target: self.target.take(),
+                run: self.run + 1,
+                redeemed: self.redeemed + 1,
+                ..forgotten
+            };
+        }
+    }
+
+    fn learn(&mut self, facts: &Facts, now: Moment) {
+        let another_run = self
+            .facts
+            .as_ref()
+            .is_none_or(|known| known.run_id != facts.run_id);
+        if another_run {
+            self.run += 1;
+            self.was_replica = false;
+            self.claims_since = None;
+            self.unproven = false;
+            self.linked = None;
+            self.link_down = None;
+        }
+        match facts.replica() {
+            None => {
+                self.claims_since.get_or_insert(now);
+                self.unproven |= facts.looks_unproven();
+                self.linked = None;
+                self.link_down = None;
+            }
+            Some(link) if link.link_up => {
+                self.become_replica();
+                // What it was started with has been replaced by its primary's data.
+                self.unproven = false;
+                self.link_down = None;
+                if self
+                    .linked
+                    .as_ref()
+                    .is_none_or(|(master, _)| *master != link.master)
+                {
+                    self.linked = Some((link.master.clone(), now));
+                }
+            }
+            Some(link) => {
+                self.become_replica();
+                self.linked = None;
+                let since = link.link_down_for.map(|ago| now.minus(ago));
+                // The node counts whole seconds: keep the first reckoning, or it would jitter.
+                if !matches!((self.link_down, since), (Some(Some(_)), Some(_))) {
+                    self.link_down = Some(since);
+                }
+            }
+        }
+        self.facts = Some(facts.clone());
+        self.answered_at = now;
+        self.fresh = true;
+    }
+
+    fn become_replica(&mut self) {
+        self.was_replica = true;
+        self.claims_since = None;
+    }
+
+    /// Facts that hold now.
+    pub fn fresh_facts(&self) -> Option<&Facts> {
+        self.facts.as_ref().filter(|_| self.fresh)
+    }
+
+    /// The run that answered last.
+    pub fn run_id(&self) -> Option<&RunId> {
+        self.facts.as_ref().map(|facts| &facts.run_id)
+    }
+
+    /// Whether it may be elected, or vote, at all.
+    pub fn takes_part(&self) -> bool {
+        let standalone = self
+            .facts
+            .as_ref()
+            .is_none_or(|facts| facts.mode == Mode::Standalone);
+        !self.settings.local
+            && self.order != Order::Maintenance
+            && self.same_as.is_none()
+            && !self.own_listener
+            && standalone
+    }
+
+    /// A claimant: its fresh check says role:master, and it may be elected.
+    pub fn is_claimant(&self) -> bool {
+        self.takes_part() && self.fresh_facts().is_some_and(Facts::claims)
+    }
+
+    /// It does not answer: it is down, or its data is being loaded by a new process.
+    pub fn is_gone(&self) -> bool {
+        self.health.is_down() || matches!(self.health.status(), Status::Alive(Outcome::Loading))
+    }
+
+    /// Whether it had a complete check since the start or its last move.
+    pub fn was_checked(&self) -> bool {
+        self.facts.is_some()
+    }
+
+    /// Whether another node's `host:port` means this node.
+    pub fn is_at(&self, place: &HostPort) -> bool {
+        let as_written = self.settings.address.as_ref() == Some(place);
+        let as_dialled = match &self.target {
+            Some(Target::Tcp(address)) => {
+                address.port() == place.port
+                    && place
+                        .host
+                        .parse()
+                        .is_ok_and(|ip: std::net::IpAddr| ip == address.ip())
+            }
+            _ => false,
+        };
+        as_written || as_dialled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::sample::{at, blank, cut_off, primary, replica, report};
+
+    const LIMITS: Thresholds = Thresholds { fall: 6, rise: 2 };
+
+    fn node() -> NodeState {
+        let settings = NodeSettings {
+            id: NodeId(1),
+            name: "redis-1".into(),
+            address: Some(HostPort::new("10.1.1.1", 6379)),
+            local: false,
+            weight: 1,
+        };
+        NodeState::new(settings, at(0))
+    }
+
+    fn tell(node: &mut NodeState, millis: u64, facts: Facts) {
+        node.fold(
+            &report(at(millis), Outcome::Answered(Box::new(facts))),
+            LIMITS,
+        );
+    }
+
+    #[test]
+    fn a_new_run_forgets_what_the_old_one_was() {
+        let mut node = node();
+        let other = HostPort::new("10.1.1.2", 6379);
+        tell(&mut node, 1, replica("run-a", "hist", &other));
+        assert!(node.was_replica && node.linked.is_some());
+        tell(&mut node, 2, primary("run-b", "hist-b"));
+        assert!(!node.was_replica && node.linked.is_none());
+        assert_eq!((node.run, node.claims_since), (2, Some(at(2))));
+    }
+
+    #[test]
+    fn r5_unproven_is_latched_for_the_run_until_it_gets_a_primarys_data() {
+        let mut node = node();
+        tell(&mut node, 1, blank("run-a", "hist"));
+        tell(&mut node, 2, primary("run-a", "hist"));
+        assert!(
+            node.unproven,
+            "replicas that connect later do not prove the data"
+        );
+        tell(
+            &mut node,
+            3,
+            replica("run-a", "other", &HostPort::new("10.1.1.2", 6379)),
+        );
+        assert!(!node.unproven);
+    }
+
+    #[test]
+    fn r12_a_failed_dial_is_redeemed_by_a_later_new_connection_only() {
+        let mut node = node();
+        tell(&mut node, 1, primary("run-a", "hist"));
+        node.alarm(Alarm {
+            node: NodeId(1),
+            at: at(10),
+            kind: AlarmKind::DialFailed,
+        });
+        // This check began before the dial failed.
+        tell(&mut node, 10, primary("run-a", "hist"));
+        assert!(node.dial_failed.is_some());
+        let mut on_old_connection = report(
+            at(20),
+            Outcome::Answered(Box::new(primary("run-a", "hist"))),
+        );
+        on_old_connection.dialled = false;
+        node.fold(&on_old_connection, LIMITS);
+        assert!(node.dial_failed.is_some());
+        tell(&mut node, 30, primary("run-a", "hist"));
+        assert_eq!((node.dial_failed, node.redeemed), (None, 1));
+    }
+
+    #[test]
+    fn r1_a_changed_address_makes_a_stranger() {
+        let mut node = node();
+        let first = Target::Tcp("10.1.1.1:6379".parse().unwrap());
+        node.move_to(Some(first), at(0));
+        tell(&mut node, 1, primary("run-a", "hist"));
+        let run = node.run;
+        node.move_to(Some(Target::Tcp("10.1.1.9:6379".parse().unwrap())), at(2));
+        assert!(!node.was_checked() && !node.fresh);
+        assert!(node.run > run, "its sessions ran elsewhere");
+    }
+
+    #[test]
+    fn the_moment_of_a_lost_link_does_not_jitter_with_whole_seconds() {
+        let mut node = node();
+        let master = HostPort::new("10.1.1.2", 6379);
+        tell(
+            &mut node,
+            5000,
+            cut_off("run-a", "hist", &master, Some(Duration::from_secs(1))),
+        );
+        tell(
+            &mut node,
+            5900,
+            cut_off("run-a", "hist", &master, Some(Duration::from_secs(1))),
+        );
+        assert_eq!(node.link_down, Some(Some(at(4000))));
+        tell(&mut node, 6000, replica("run-a", "hist", &master));
+        assert_eq!(node.link_down, None);
+    }
+
+    #[test]
+    fn a_node_is_named_by_its_written_or_its_dialled_address() {
+        let mut node = node();
+        node.move_to(
+            Some(Target::Tcp("[2001:db8::1]:6379".parse().unwrap())),
+            at(0),
+        );
+        assert!(node.is_at(&HostPort::new("10.1.1.1", 6379)));
+        assert!(node.is_at(&HostPort::new("2001:db8:0::1", 6379)));
+        assert!(!node.is_at(&HostPort::new("10.1.1.1", 6380)));
+    }
+}

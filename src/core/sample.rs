@@ -1,0 +1,87 @@
+//! Facts and reports for tests, as short as a scenario needs them.
+
+use std::time::Duration;
+
+use super::facts::{Condition, Facts, HostPort, Mode, ReplId, ReplicaFacts, Role, RunId};
+use super::outcome::{Outcome, Report};
+use super::time::Moment;
+
+/// A moment so many milliseconds after the start.
+pub(crate) fn at(millis: u64) -> Moment {
+    Moment::after_start(Duration::from_millis(millis))
+}
+
+/// A report of a check that took a millisecond.
+pub(crate) fn report(finished: Moment, outcome: Outcome) -> Report {
+    Report {
+        started: finished.minus(Duration::from_millis(1)),
+        finished,
+        dialled: true,
+        outcome,
+    }
+}
+
+/// A primary with one replica, some history and no ancestor.
+pub(crate) fn primary(run: &str, history: &str) -> Facts {
+    Facts {
+        run_id: RunId(run.into()),
+        version: "7.0.15".into(),
+        mode: Mode::Standalone,
+        role: Role::Primary {
+            connected_replicas: 1,
+        },
+        replid: Some(ReplId(history.into())),
+        replid2: None,
+        second_offset: None,
+        offset: 1000,
+        handover: false,
+        condition: Condition::Normal,
+        has_keys: None,
+    }
+}
+
+/// A primary that branched from another history at an offset.
+pub(crate) fn promoted(run: &str, history: &str, from: &str, offset: u64) -> Facts {
+    Facts {
+        replid2: Some(ReplId(from.into())),
+        second_offset: Some(offset),
+        ..primary(run, history)
+    }
+}
+
+/// A primary that was just started with nothing.
+pub(crate) fn blank(run: &str, history: &str) -> Facts {
+    Facts {
+        role: Role::Primary {
+            connected_replicas: 0,
+        },
+        offset: 0,
+        ..primary(run, history)
+    }
+}
+
+/// A replica in sync with the node at `host:port`.
+pub(crate) fn replica(run: &str, history: &str, master: &HostPort) -> Facts {
+    Facts {
+        role: Role::Replica(ReplicaFacts {
+            master: master.clone(),
+            link_up: true,
+            link_down_for: None,
+            syncing: false,
+            offset: 1000,
+            last_io: Some(Duration::ZERO),
+        }),
+        ..primary(run, history)
+    }
+}
+
+/// A replica whose link went down so long ago; none: it was never up.
+pub(crate) fn cut_off(run: &str, history: &str, master: &HostPort, ago: Option<Duration>) -> Facts {
+    let mut facts = replica(run, history, master);
+    if let Role::Replica(link) = &mut facts.role {
+        link.link_up = false;
+        link.link_down_for = ago;
+        link.last_io = None;
+    }
+    facts
+}
