@@ -32,9 +32,9 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 /// Why nothing can be logged.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
-    /// Standard output is not open, or no descriptor is left to copy it to.
+    /// No descriptor is left to copy standard output to. (When it is closed, std has opened /dev/null.)
     #[error(
-        "cannot log to standard output: {0}: start rolecall with standard output open (it may be /dev/null)"
+        "cannot log to standard output: {0}: raise the limit of open descriptors (ulimit -n, LimitNOFILE=)"
     )]
     Stdout(io::Error),
     /// A bug of ours: logging is set up once.

@@ -182,3 +182,49 @@ fn tell_panic(ended: Result<(), JoinError>) {
         error!(%error, "admin.http: answering a request failed, which is a bug: please report it");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn server() -> Server {
+        let (_, metrics) = crate::metrics::recorder().unwrap();
+        Server {
+            limits: Limits::default(),
+            state: Arc::new(AdminState {
+                metrics,
+                readiness: Arc::new(Vec::new),
+            }),
+            cancel: CancellationToken::new(),
+            served: JoinSet::new(),
+            turned_away: JoinSet::new(),
+            accepting: Trouble::None,
+            crowded: Trouble::None,
+        }
+    }
+
+    #[tokio::test]
+    async fn only_an_error_that_may_last_is_waited_out() {
+        let mut context = Context::from_waker(Waker::noop());
+        let emfile = 24;
+        for (error, waits) in [
+            (io::Error::from_raw_os_error(emfile), true),
+            (io::ErrorKind::OutOfMemory.into(), true),
+            (io::ErrorKind::ConnectionAborted.into(), false),
+        ] {
+            let mut server = server();
+            let pause = pin!(server.wait_out(&error));
+            assert_eq!(pause.poll(&mut context).is_pending(), waits, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_refusal_says_its_length() {
+        let text = std::str::from_utf8(FULL).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
+    }
+}
