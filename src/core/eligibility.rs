@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::facts::{Condition, Facts, Mode};
 use super::health::Status;
+use super::lag::LagLimits;
 use super::node::{NodeState, Order};
 use super::outcome::Outcome;
 use super::reason::{CloseReason, Ineligible};
@@ -17,6 +18,8 @@ pub struct Circumstances {
     pub living_primary: bool,
     /// R9: how long replicas serve reads without one.
     pub stale_reads: Duration,
+    /// R10: how far they may lag beside one.
+    pub max_lag: LagLimits,
     /// The present moment.
     pub now: Moment,
 }
@@ -54,7 +57,13 @@ pub fn read(node: &NodeState, elected: bool, around: Circumstances) -> Result<()
         return Err(Ineligible::RefusesStaleReads);
     }
     if link.link_up {
-        return Ok(());
+        // Without a primary there is nothing fresher: only `stale_reads` limits then.
+        let lags = around.living_primary && !node.lag.is_within(around.max_lag, around.now);
+        return if lags {
+            Err(Ineligible::Lagging)
+        } else {
+            Ok(())
+        };
     }
     match link_down_since(node) {
         None => Err(Ineligible::NeverSynchronised),
@@ -81,6 +90,11 @@ pub fn close_reads(node: &NodeState, around: Circumstances) -> Option<CloseReaso
     let cut_off = around.living_primary
         && link_down_since(node).is_some_and(|since| around.now.since(since) > around.stale_reads);
     cut_off.then_some(CloseReason::LinkDown)
+}
+
+/// R10: whether it ranks last in its tier: stale, and no limit is configured.
+pub fn is_stale(node: &NodeState, around: Circumstances) -> bool {
+    around.living_primary && around.max_lag == LagLimits::default() && node.lag.is_stale(around.now)
 }
 
 /// R8: how long it has been silent, as far as it matters.
@@ -142,6 +156,7 @@ mod tests {
     use crate::core::facts::{HostPort, Role};
     use crate::core::health::Thresholds;
     use crate::core::ids::NodeId;
+    use crate::core::lag::Lag;
     use crate::core::node::NodeSettings;
     use crate::core::outcome::Stage;
     use crate::core::sample::{at, cut_off, primary, replica, report};
@@ -150,6 +165,10 @@ mod tests {
     const ALONE: Circumstances = Circumstances {
         living_primary: false,
         stale_reads: Duration::from_secs(60),
+        max_lag: LagLimits {
+            bytes: None,
+            age: None,
+        },
         now: at_100s(),
     };
     const BESIDE: Circumstances = Circumstances {
@@ -310,6 +329,38 @@ mod tests {
             None,
             "reads are right on a promoted node"
         );
+    }
+
+    #[test]
+    fn r10_lag_limits_beside_a_primary_only_and_ranks_where_nothing_limits() {
+        let mut node = saying(replica("run", "hist", &master()));
+        node.lag = Lag::Behind {
+            bytes: 10,
+            since: at(70_000),
+        };
+        let limits = LagLimits {
+            bytes: None,
+            age: Some(Duration::from_secs(29)),
+        };
+        let limited = Circumstances {
+            max_lag: limits,
+            ..BESIDE
+        };
+        assert_eq!(read(&node, false, limited), Err(Ineligible::Lagging));
+        assert_eq!(
+            read(
+                &node,
+                false,
+                Circumstances {
+                    max_lag: limits,
+                    ..ALONE
+                }
+            ),
+            Ok(())
+        );
+        assert_eq!(read(&node, false, BESIDE), Ok(()));
+        assert!(is_stale(&node, BESIDE));
+        assert!(!is_stale(&node, limited) && !is_stale(&node, ALONE));
     }
 
     #[test]

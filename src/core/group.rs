@@ -15,6 +15,7 @@ use super::event::{Event, EventKind, Serves};
 use super::facts::{Facts, HostPort, Mode};
 use super::health::{Status, Thresholds};
 use super::ids::{GroupId, ListenerId, NodeId};
+use super::lag::{LagLimits, Track};
 use super::node::{NodeSettings, NodeState, Order};
 use super::outcome::{Outcome, Report};
 use super::reason::Ineligible;
@@ -40,6 +41,8 @@ pub struct Settings {
     pub claim_hold: Duration,
     /// R9.
     pub stale_reads: Duration,
+    /// R10.
+    pub max_lag: LagLimits,
     /// All listeners of the process: a node that replicates through one must not serve it (R14).
     pub own: Vec<OwnListener>,
 }
@@ -61,6 +64,7 @@ pub struct Group {
     settings: Settings,
     nodes: Vec<NodeState>,
     election: Election,
+    track: Track,
     view: GroupView,
     roles: Vec<(NodeId, Arc<str>)>,
     events: Vec<Event>,
@@ -84,6 +88,7 @@ impl Group {
             settings,
             nodes,
             election: Election::default(),
+            track: Track::default(),
             view,
             roles: Vec::new(),
             events: Vec::new(),
@@ -96,6 +101,35 @@ impl Group {
     pub fn report(&mut self, node: NodeId, report: &Report) {
         let limits = self.settings.limits;
         self.with_node(node, report.finished, |state| state.fold(report, limits));
+        if let Outcome::Answered(facts) = &report.outcome {
+            self.measure_lag(node, facts, report);
+        }
+    }
+
+    /// R10: the primary leaves its track, replicas are measured by it.
+    fn measure_lag(&mut self, node: NodeId, facts: &Facts, report: &Report) {
+        if self
+            .view
+            .primary
+            .is_some_and(|primary| primary.node == node)
+            && facts.claims()
+        {
+            self.track.note(facts, report.finished);
+            return;
+        }
+        let track = &self.track;
+        let Some(state) = self
+            .nodes
+            .iter_mut()
+            .find(|state| state.settings.id == node)
+        else {
+            return;
+        };
+        let lag = track.measure(facts, report.started, state.lag);
+        if lag != state.lag {
+            state.lag = lag;
+            self.step(report.finished);
+        }
     }
 
     /// Takes in what the data plane noticed.
@@ -266,6 +300,7 @@ impl Group {
         let around = Circumstances {
             living_primary: self.has_living_primary(),
             stale_reads: self.settings.stale_reads,
+            max_lag: self.settings.max_lag,
             now,
         };
         let primary = self.election.primary();
@@ -283,7 +318,7 @@ impl Group {
                 read: eligibility::read(node, elected, around),
                 close_reads: eligibility::close_reads(node, around),
                 silence: eligibility::silence(node),
-                stale: false,
+                stale: eligibility::is_stale(node, around),
                 looping: node.looping.clone(),
             }
         });

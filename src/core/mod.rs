@@ -4,7 +4,7 @@
 //! reasons come out; so every rule of routing (R1 to R16) can be tested with values written by hand.
 //!
 //! Read in this order: [`facts`] and [`outcome`] (what checks bring), [`health`] and [`node`] (what is
-//! remembered), [`election`] and [`eligibility`] (what follows), [`group`] (the fold over all of it),
+//! remembered), [`lag`] (how far replicas are behind), [`election`] and [`eligibility`] (what follows), [`group`] (the fold over all of it),
 //! [`snapshot`] (what the data plane gets), [`chain`] and [`pick`] (who serves a new connection),
 //! [`judge`] (what becomes of an open one).
 
@@ -19,6 +19,7 @@ pub mod group;
 pub mod health;
 pub mod ids;
 pub mod judge;
+pub mod lag;
 pub mod node;
 pub mod outcome;
 pub mod pick;

@@ -7,6 +7,7 @@ use super::alarm::{Alarm, AlarmKind};
 use super::facts::{Facts, HostPort, Mode, RunId};
 use super::health::{Health, Status, Thresholds};
 use super::ids::NodeId;
+use super::lag::Lag;
 use super::outcome::{Outcome, Report};
 use super::snapshot::{Looping, Target};
 use super::time::Moment;
@@ -81,6 +82,8 @@ pub struct NodeState {
     pub linked: Option<(HostPort, Moment)>,
     /// Since when its link has been down; `None` within for one that never was up.
     pub link_down: Option<Option<Moment>>,
+    /// R10: how far it is behind.
+    pub lag: Lag,
 }
 
 impl NodeState {
@@ -105,6 +108,7 @@ impl NodeState {
             unproven: false,
             linked: None,
             link_down: None,
+            lag: Lag::Unmeasured,
         }
     }
 
@@ -160,6 +164,7 @@ impl NodeState {
             self.unproven = false;
             self.linked = None;
             self.link_down = None;
+            self.lag = Lag::Unmeasured;
         }
         match facts.replica() {
             None => {

@@ -83,6 +83,22 @@ impl Ineligible {
         }
     }
 
+    /// Whether somebody should look: the others belong to a healthy group.
+    pub fn is_trouble(&self) -> bool {
+        !matches!(
+            self,
+            Self::Unchecked
+                | Self::Rising
+                | Self::IsPrimary
+                | Self::IsReplica
+                | Self::Local
+                | Self::Handover
+                | Self::Draining
+                | Self::Maintenance
+                | Self::WouldLoop(_)
+        )
+    }
+
     fn fixed_words(&self) -> &'static str {
         match self {
             Self::Unchecked => "has not been checked yet",

@@ -7,6 +7,7 @@ use super::facts::{Facts, HostPort};
 use super::group::{Group, OwnListener, Settings};
 use super::health::Thresholds;
 use super::ids::{GroupId, ListenerId, NodeId};
+use super::lag::LagLimits;
 use super::node::{NodeSettings, Order};
 use super::outcome::{Outcome, Stage};
 use super::reason::Ineligible;
@@ -47,6 +48,7 @@ impl Roll {
             fast_interval: Duration::from_millis(50),
             claim_hold: HOLD,
             stale_reads: Duration::from_secs(60),
+            max_lag: LagLimits::default(),
             own: vec![OwnListener {
                 name: "redis-ro".into(),
                 binds: vec!["127.0.0.2:6379".parse().unwrap()],

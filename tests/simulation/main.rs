@@ -74,7 +74,11 @@ fn run_checks(
                 _ => dice.below(120),
             };
             let ends = world.now + Duration::from_millis(takes);
-            checks[node] = Some(UnderWay { started: world.now, ends, outcome });
+            checks[node] = Some(UnderWay {
+                started: world.now,
+                ends,
+                outcome,
+            });
         }
         if let Some(check) = checks[node].take_if(|check| check.ends <= world.now) {
             let report = Report {

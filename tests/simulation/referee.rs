@@ -7,6 +7,7 @@ use rolecall::core::facts::{Facts, RunId};
 use rolecall::core::group::{Group, Settings};
 use rolecall::core::health::Thresholds;
 use rolecall::core::ids::{GroupId, NodeId};
+use rolecall::core::lag::LagLimits;
 use rolecall::core::node::NodeSettings;
 use rolecall::core::outcome::{Outcome, Report};
 use rolecall::core::snapshot::PrimaryView;
@@ -49,23 +50,39 @@ impl Referee {
             id: GroupId(0),
             name: "main".into(),
             nodes: (0..nodes).map(node).collect(),
-            limits: Thresholds { fall: FALL, rise: 2 },
+            limits: Thresholds {
+                fall: FALL,
+                rise: 2,
+            },
             interval: Duration::from_millis(500),
             fast_interval: Duration::from_millis(50),
             claim_hold: Duration::from_secs(6),
             stale_reads: STALE_READS,
+            max_lag: LagLimits::default(),
             own: Vec::new(),
         };
         let group = Group::new(settings, now);
-        Self { group, told: vec![Told::default(); nodes], now, term: 0, log: Vec::new() }
+        Self {
+            group,
+            told: vec![Told::default(); nodes],
+            now,
+            term: 0,
+            log: Vec::new(),
+        }
     }
 
     pub fn report(&mut self, node: usize, report: &Report) {
         let before = (self.group.view().primary, self.told.clone());
         self.told[node].take_in(&report.outcome);
         self.now = report.finished;
-        self.group.report(NodeId(u32::try_from(node).unwrap()), report);
-        self.log.push(format!("{:?} redis-{}: {:?}", self.now, node + 1, report.outcome));
+        self.group
+            .report(NodeId(u32::try_from(node).unwrap()), report);
+        self.log.push(format!(
+            "{:?} redis-{}: {:?}",
+            self.now,
+            node + 1,
+            report.outcome
+        ));
         self.judge(before.0, &before.1);
     }
 
@@ -77,12 +94,25 @@ impl Referee {
     }
 
     pub fn assert_elected(&self, node: usize) {
-        let elected = self.group.view().primary.map(|primary| primary.node.0 as usize);
-        self.demand(elected == Some(node), &format!("redis-{} should be elected", node + 1));
+        let elected = self
+            .group
+            .view()
+            .primary
+            .map(|primary| primary.node.0 as usize);
+        self.demand(
+            elected == Some(node),
+            &format!("redis-{} should be elected", node + 1),
+        );
         for (index, told) in self.told.iter().enumerate() {
             let view = &self.group.view().nodes[index];
-            let reads = told.last.as_ref().is_some_and(|facts| facts.replica().is_some());
-            self.demand(view.read.is_ok() == reads, &format!("reads at redis-{}", index + 1));
+            let reads = told
+                .last
+                .as_ref()
+                .is_some_and(|facts| facts.replica().is_some());
+            self.demand(
+                view.read.is_ok() == reads,
+                &format!("reads at redis-{}", index + 1),
+            );
         }
     }
 
@@ -92,7 +122,12 @@ impl Referee {
         for event in &events {
             match &event.kind {
                 EventKind::Lost { .. } => holder = None,
-                EventKind::Elected { node, term, evidence, .. } => {
+                EventKind::Elected {
+                    node,
+                    term,
+                    evidence,
+                    ..
+                } => {
                     self.demand(*term == self.term + 1, "terms are counted one by one");
                     self.term = *term;
                     self.judge_election(*node, evidence, holder, told_before);
@@ -109,14 +144,23 @@ impl Referee {
         let writable: Vec<NodeId> = writable.map(|node| node.id).collect();
         self.demand(writable.len() <= 1, "R2: at most one takes writes");
         for id in writable {
-            self.demand(view.primary.is_some_and(|p| p.node == id), "R2: only the elected one");
-            let claims = self.told[id.0 as usize].last.as_ref().is_some_and(Facts::claims);
+            self.demand(
+                view.primary.is_some_and(|p| p.node == id),
+                "R2: only the elected one",
+            );
+            let claims = self.told[id.0 as usize]
+                .last
+                .as_ref()
+                .is_some_and(Facts::claims);
             self.demand(claims, "R2: it claims to be primary");
         }
         if let Some(primary) = view.primary {
             let told = &self.told[primary.node.0 as usize];
             let says_replica = told.fresh && told.last.as_ref().is_some_and(|f| !f.claims());
-            self.demand(!says_replica, "R3.1: a primary that says replica has lost its election");
+            self.demand(
+                !says_replica,
+                "R3.1: a primary that says replica has lost its election",
+            );
         }
         for (index, told) in self.told.iter().enumerate() {
             self.judge_node(index, told);
@@ -129,8 +173,14 @@ impl Referee {
         let Some(facts) = &told.last else {
             return self.demand(!serves, "R1: nobody serves before the first complete check");
         };
-        self.demand(!(serves && told.refused), "R8: a refused connection acts at once");
-        self.demand(!(serves && told.time_outs >= FALL), "R8: fall time-outs take a node down");
+        self.demand(
+            !(serves && told.refused),
+            "R8: a refused connection acts at once",
+        );
+        self.demand(
+            !(serves && told.time_outs >= FALL),
+            "R8: fall time-outs take a node down",
+        );
         if node.read.is_ok() {
             let link = facts.replica();
             self.demand(link.is_some(), "R9: only replicas serve reads as such");
@@ -151,12 +201,19 @@ impl Referee {
         told_before: &[Told],
     ) {
         let told = &self.told[winner.0 as usize];
-        let Some(facts) = told.last.as_ref().filter(|facts| told.fresh && facts.claims()) else {
+        let Some(facts) = told
+            .last
+            .as_ref()
+            .filter(|facts| told.fresh && facts.claims())
+        else {
             return self.demand(false, "R3: only a node whose fresh check claims is elected");
         };
         let claimants = self.told.iter().filter(|told| told.claims()).count();
         if told.looked_new.as_ref() == Some(&facts.run_id) {
-            self.demand(claimants == 1, "R5: an unproven master never wins against another");
+            self.demand(
+                claimants == 1,
+                "R5: an unproven master never wins against another",
+            );
             let fits = matches!(evidence, Evidence::Votes { .. } | Evidence::Hold { .. });
             self.demand(fits, "R5: alone it needs votes or the hold");
         }
@@ -175,20 +232,25 @@ impl Referee {
                 let was_replica = told.was_replica.as_ref() == Some(&facts.run_id);
                 self.demand(was_replica, "R3.2: this run was seen as a replica");
                 let old_facts = told_before[before.node.0 as usize].last.as_ref();
-                let descends = old_facts.is_some_and(|old| {
-                    facts.replid2 == old.replid || facts.replid2 == old.replid2
-                });
+                let descends = old_facts
+                    .is_some_and(|old| facts.replid2 == old.replid || facts.replid2 == old.replid2);
                 self.demand(descends, "R3.2: its history branched from the incumbent's");
             }
             Evidence::Votes { .. } => {
                 let replicas = self.told.iter().filter(|told| told.fresh && !told.claims());
                 let votes = |told: &&Told| {
-                    told.last.as_ref().and_then(Facts::replica).is_some_and(|link| {
-                        link.link_up && link.master == address(winner.0 as usize)
-                    })
+                    told.last
+                        .as_ref()
+                        .and_then(Facts::replica)
+                        .is_some_and(|link| {
+                            link.link_up && link.master == address(winner.0 as usize)
+                        })
                 };
                 let (all, mine) = (replicas.clone().count(), replicas.filter(votes).count());
-                self.demand(mine * 2 > all, "R3.3: more than half of the replicas are linked to it");
+                self.demand(
+                    mine * 2 > all,
+                    "R3.3: more than half of the replicas are linked to it",
+                );
             }
             _ => self.demand(false, "R3: the incumbent stays while it claims"),
         }

@@ -104,8 +104,12 @@ impl World {
                 self.processes[node].offset += dice.below(100);
             }
         }
-        let due: Vec<usize> =
-            self.reconfigure.iter().filter(|(at, _)| *at <= self.now).map(|(_, n)| *n).collect();
+        let due: Vec<usize> = self
+            .reconfigure
+            .iter()
+            .filter(|(at, _)| *at <= self.now)
+            .map(|(_, n)| *n)
+            .collect();
         for node in due {
             if self.runs(node) && node != self.truth {
                 self.follow(node, self.truth);
@@ -118,7 +122,9 @@ impl World {
     }
 
     fn link(&mut self, node: usize) {
-        let Some(master) = self.processes[node].follows else { return };
+        let Some(master) = self.processes[node].follows else {
+            return;
+        };
         if !self.runs(node) {
             return;
         }
@@ -186,7 +192,8 @@ impl World {
         }
         if node != truth {
             // Sentinel finds it and makes it a replica, some seconds later.
-            self.reconfigure.push((now + Duration::from_millis(dice.below(12_000)), node));
+            self.reconfigure
+                .push((now + Duration::from_millis(dice.below(12_000)), node));
         }
     }
 
@@ -255,7 +262,9 @@ impl World {
             .filter(|other| other.follows == Some(node) && other.link_down_at.is_none())
             .count();
         let role = match process.follows {
-            None => Role::Primary { connected_replicas: u32::try_from(replicas).unwrap() },
+            None => Role::Primary {
+                connected_replicas: u32::try_from(replicas).unwrap(),
+            },
             Some(master) => Role::Replica(ReplicaFacts {
                 master: address(master),
                 link_up: process.link_down_at.is_none(),
@@ -274,7 +283,9 @@ impl World {
             mode: Mode::Standalone,
             role,
             replid: Some(ReplId(process.history.to_string().into())),
-            replid2: process.branch.map(|(history, _)| ReplId(history.to_string().into())),
+            replid2: process
+                .branch
+                .map(|(history, _)| ReplId(history.to_string().into())),
             second_offset: process.branch.map(|(_, offset)| offset),
             offset: process.offset,
             handover: false,
