@@ -46,6 +46,16 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "core must not use redis::info",
     ),
     (
+        "core/pick.rs",
+        "use std::{fmt, thread::spawn};",
+        "core is pure and must not name std::thread::spawn",
+    ),
+    (
+        "core/pick.rs",
+        "// é\n\"é\"; std::fs::read(x)",
+        "src/core/pick.rs:2: core is pure and must not name std::fs::read",
+    ),
+    (
         "proxy/mod.rs",
         "use crate::{core::pick, check::Monitor};",
         "proxy must not use check::Monitor",
@@ -156,6 +166,11 @@ fn the_checker_leaves_good_code_alone() {
             "core/f.rs",
             "#[expect(lint, reason = \"x\")] fn f() { a.unwrap_or(1); dont_panic!(); }",
         ),
+        (
+            "redis/probe.rs",
+            "#[cfg(test)]\n#[path = \"probe_tests.rs\"]\nmod tests;\nfn f(process: u8) {}",
+        ),
+        ("redis/probe_tests.rs", "fn f() { a.unwrap() }"),
         (
             "check/mod.rs",
             "use crate::config::model::Config; use crate::{redis::x, core::{a, b}};",

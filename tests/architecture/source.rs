@@ -17,18 +17,41 @@ pub(crate) struct Reference {
     pub(crate) path: Vec<String>,
 }
 
+/// A module in a file of its own that only tests have.
+enum TestModule {
+    /// `mod name;`
+    Below(String),
+    /// `#[path = "name.rs"] mod tests;`
+    Beside(String),
+}
+
+impl TestModule {
+    /// Its path from the root of the crate, as [`module_path`] gives it for the file.
+    fn path(&self, declared_in: &str) -> Vec<String> {
+        match self {
+            Self::Below(name) => {
+                let mut path = module_path(declared_in);
+                path.push(name.clone());
+                path
+            }
+            Self::Beside(file) => {
+                let directory = declared_in
+                    .rsplit_once('/')
+                    .map_or("", |(directory, _)| directory);
+                module_path(&format!("{directory}/{file}.rs"))
+            }
+        }
+    }
+}
+
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
-        let (code, tests) = without_tests(&without_comments_and_texts(text));
-        let module = module_path(path);
+        let (code, tests) = without_tests(&without_comments_and_texts(text), text);
         Self {
             path: path.to_owned(),
             lines: text.lines().count(),
             code,
-            test_modules: tests
-                .into_iter()
-                .map(|name| module.iter().cloned().chain([name]).collect())
-                .collect(),
+            test_modules: tests.iter().map(|test| test.path(path)).collect(),
         }
     }
 
@@ -39,6 +62,21 @@ impl Source {
             .unwrap_or_else(|| "lib".to_owned())
     }
 
+    /// What is named of the standard library.
+    pub(crate) fn std_references(&self) -> Vec<Reference> {
+        let std = words(&self.code)
+            .into_iter()
+            .filter(|(_, word)| *word == "std");
+        std.flat_map(|(at, word)| {
+            let tree = self.code[at + word.len()..].strip_prefix("::");
+            let line = line_of(&self.code, at);
+            let paths = tree.map(use_tree).unwrap_or_default().into_iter();
+            paths.map(move |path| Reference { line, path })
+        })
+        .collect()
+    }
+
+    /// The modules of this crate that are named, each by its path from the root.
     pub(crate) fn references(&self) -> Vec<Reference> {
         let module = module_path(&self.path);
         let mut all = Vec::new();
@@ -181,7 +219,8 @@ fn without_comments_and_texts(text: &str) -> String {
             _ => 0,
         };
         let (blanked, tail) = rest.split_at(length);
-        out.extend(blanked.chars().map(|c| if c == '\n' { c } else { ' ' }));
+        // Byte for byte, so that a place in the code is the same place in the text.
+        out.extend(blanked.bytes().map(|b| if b == b'\n' { '\n' } else { ' ' }));
         rest = tail;
         if length == 0 {
             out.push(first);
@@ -246,7 +285,7 @@ fn character(text: &str) -> Option<usize> {
 }
 
 /// The code without items under `#[cfg(test)]`, and the names of modules that only tests have.
-fn without_tests(code: &str) -> (String, Vec<String>) {
+fn without_tests(code: &str, text: &str) -> (String, Vec<TestModule>) {
     if code.trim_start().starts_with("#![cfg(test)]") {
         return (String::new(), Vec::new());
     }
@@ -263,7 +302,13 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
             .collect();
         let is_module = header.len() > 1 && header[header.len() - 2] == "mod";
         if item[body..].starts_with(';') && is_module {
-            modules.push(header[header.len() - 1].to_owned());
+            let start = text.len() - item.len();
+            let attributes = &text[start..start + body];
+            let file = attributes.split("#[path = \"").nth(1);
+            modules.push(match file.and_then(|rest| rest.split(".rs\"").next()) {
+                Some(file) => TestModule::Beside(file.to_owned()),
+                None => TestModule::Below(header[header.len() - 1].to_owned()),
+            });
         }
         let end = end_of_item(item, body);
         out.extend(item[..end].chars().filter(|c| *c == '\n'));
