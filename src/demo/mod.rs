@@ -6,8 +6,8 @@
 //! only from outside: by its listeners, by `/metrics`, and by asking the nodes directly. It owns its
 //! processes and its directory and must leave neither behind.
 //!
-//! [`topology`] starts everything, [`traffic`] writes and reads through the proxy, [`live`] shows it and
-//! takes keys, [`story`] plays one failover by itself and adds it up.
+//! `topology` starts everything, `traffic` writes and reads through the proxy, `live` shows it and
+//! takes keys, `story` plays one failover by itself and adds it up.
 
 mod addresses;
 mod client;

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use super::addresses::Addresses;
-use super::topology::{LISTENERS, NODES};
 
 /// After how long without an answer a Sentinel takes a node for down, in milliseconds.
 pub(super) const DOWN_AFTER_MS: u32 = 1000;
@@ -67,27 +66,47 @@ pub(super) fn sentinel_config(
     )
 }
 
+/// What the proxy runs, with the addresses of a textbook.
+const PROXY: &str = include_str!("../../config/demo.yaml");
+/// The addresses in that file: nodes, listeners and `admin.http`, in this order.
+const TEXTBOOK: [&str; 8] = [
+    "127.0.1.1:6379",
+    "127.0.1.2:6379",
+    "127.0.1.3:6379",
+    "127.0.0.4:6379",
+    "127.0.0.1:6379",
+    "127.0.0.2:6379",
+    "127.0.0.3:6379",
+    "127.0.0.1:9379",
+];
+
 /// The configuration of the proxy: that of `config/demo.yaml`, with the addresses found.
 pub(super) fn proxy_config(addresses: &Addresses) -> String {
-    let [rw, ro, local] = LISTENERS;
-    let mut text = String::from("groups:\n  main:\n    nodes:\n");
-    for (name, address) in NODES[..3].iter().zip(&addresses.nodes) {
-        let _ = writeln!(text, "      {name}: {address}");
+    let found = addresses.nodes.iter().chain(&addresses.listeners);
+    let found = found.chain([&addresses.admin]);
+    TEXTBOOK
+        .iter()
+        .zip(found)
+        .fold(PROXY.to_owned(), |text, (old, new)| {
+            text.replace(old, &new.to_string())
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Addresses, PROXY, TEXTBOOK, proxy_config};
+
+    #[test]
+    fn every_address_of_the_file_is_replaced_by_one_that_was_found() {
+        for address in TEXTBOOK {
+            assert!(PROXY.contains(address), "config/demo.yaml has no {address}");
+        }
+        let addresses = Addresses::find().unwrap();
+        let text = proxy_config(&addresses);
+        assert!(!text.contains(":6379"), "{text}");
+        assert!(!text.contains(":9379"), "{text}");
+        for address in addresses.nodes.iter().chain(&addresses.listeners) {
+            assert!(text.contains(&address.to_string()), "{text}");
+        }
     }
-    let _ = write!(
-        text,
-        "      {}: {{ address: \"{}\", local: true }}\n\
-         listeners:\n  \
-         {rw}: {{ bind: \"{}\", access: read-write }}\n  \
-         {ro}: {{ bind: \"{}\", access: read-only, fallback: {rw} }}\n  \
-         {local}: {{ bind: \"{}\", access: local-read-only, fallback: {ro} }}\n\
-         admin:\n  http: {}\n",
-        NODES[3],
-        addresses.nodes[3],
-        addresses.listeners[0],
-        addresses.listeners[1],
-        addresses.listeners[2],
-        addresses.admin,
-    );
-    text
 }
