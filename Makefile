@@ -1,0 +1,46 @@
+# Each target is the only thing to type on a fresh Debian or Ubuntu with Rust and make: it installs what is
+# missing (scripts/need.sh), and says what to do by hand where it cannot.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench components
+
+CARGO ?= cargo
+STORY ?=
+# Tests hold thousands of connections open: as many descriptors as the system allows.
+MANY_FILES := ulimit -n "$$(ulimit -Hn)" || true
+
+help: ## Says what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+	@printf 'make demo STORY=1\n              Plays one failover by itself, with times, and ends\n'
+
+demo: ## Runs a Redis group with Sentinels and rolecall in front, live
+	@scripts/need.sh cc redis-server
+	$(CARGO) run --release --locked --quiet -- demo $(if $(filter-out 0 no false,$(STORY)),--story)
+
+lint: components ## Formatting, clippy and documentation, warnings as errors
+	@scripts/need.sh cc
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --locked
+
+test: lint ## Lint, every test, and benches that compile
+	@scripts/need.sh redis-server redis-sentinel redis-cli promtool ps
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	    set -x; $(MANY_FILES); $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
+	else \
+	    set -x; $(MANY_FILES); $(CARGO) test --locked; \
+	fi
+	$(CARGO) bench --no-run --locked
+
+bench: ## Measures the hot paths
+	@scripts/need.sh cc
+	$(CARGO) bench --locked
+
+# A minimal Rust installation lacks these two.
+components:
+	@if ! $(CARGO) fmt --version >/dev/null 2>&1 || ! $(CARGO) clippy --version >/dev/null 2>&1; then \
+	    if command -v rustup >/dev/null 2>&1; then rustup component add rustfmt clippy; \
+	    else echo 'rustfmt or clippy is missing: install them as you installed Rust' >&2; exit 1; fi; \
+	fi
