@@ -1,10 +1,63 @@
-//! rolecall: a role-aware TCP proxy for Redis and Valkey.
+//! rolecall: a role-aware TCP proxy for Redis and Valkey. This page is the map of the house.
+//!
+//! A pure core decides; a shell around it does. Nothing but the core knows a rule of routing, and the
+//! core knows no socket, clock or log. An arrow means "may use":
+//!
+//! ```text
+//! main -> cli -> app -> { check, proxy, admin, config, telemetry }
+//!                check -> redis -> core        proxy -> core      admin -> core      config -> core
+//!                check, proxy, admin -> metrics
+//! ```
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`core`] | facts and `now` go in, decisions with reasons come out: check state, election, eligibility, lag, chains, picking, judging |
+//! | [`redis`] | bytes to facts, without sockets: RESP, INFO, one check as a state machine |
+//! | [`check`] | one task per node asks; one monitor per group owns all that is known of it and publishes whole snapshots |
+//! | [`proxy`] | the data plane: one thread per core, listeners, sessions, relay, parking; reads snapshots, never a check |
+//! | [`admin`] | HTTP on `admin.http`, read only |
+//! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
+//! | [`metrics`], [`telemetry`] | every metric in one file; the log |
+//! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
+//! | [`app`], [`cli`] | put it together; the command line |
+//!
+//! `tests/architecture` keeps the arrows.
+//!
+//! # How a fact becomes a decision
+//!
+//! A check task asks its node PING and INFO on one connection ([`check::node`]) and reports an
+//! [`core::outcome::Outcome`]. The monitor ([`check`]) folds it into its [`core::group::Group`], which draws
+//! all conclusions again: the node's check state, the election, the lag, each node's eligibility. When
+//! the resulting [`core::snapshot::GroupView`] differs from the last one it is published, whole, through one
+//! `watch` channel. Each worker judges its open sessions against it ([`core::judge`]) before it reads
+//! another byte of them, and picks nodes for new ones from it ([`core::pick`]).
+//!
+//! # Where the code goes beyond, or away from, the first design
+//!
+//! - *Votes* count with the claimant's own `master_replid` only: after a restart at the same address,
+//!   what replicas said of the process that was there before is no vote for the new one.
+//! - *A cold start* waits with votes while nodes that were not heard yet could match them, so that the
+//!   first replica to answer does not decide alone.
+//! - *After a demotion* the node that the old primary now follows is heard before an unrelated claimant
+//!   takes the writes.
+//! - *Descent is spent once*: a promotion that was seen before the incumbent's election does not count
+//!   against it again, so votes and descent cannot play the writes to and fro.
+//! - *A primary that restarted from its file* and was elected gives way to a replica that was promoted
+//!   from the same history at a later offset, as if both had been seen at once.
+//! - *A run that becomes a replica in sync* is no longer unproven (R5): what it was started with has been
+//!   replaced by its primary's data.
+//! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
+//!   unquoted password such as `0123` stays what was written.
 
 pub mod admin;
+pub mod app;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core;
 pub mod demo;
 pub mod metrics;
+pub mod proxy;
+pub mod redis;
 pub mod telemetry;

@@ -1,3 +1,77 @@
-//! The command line.
+//! The command line: what can be asked for, and the exit codes (0 yes, 1 no, 2 usage).
 
 pub mod ready;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::demo::{self, DemoOptions};
+use crate::{app, config};
+
+/// A role-aware TCP proxy for Redis and Valkey: writes go to the primary, reads to replicas in sync.
+#[derive(Debug, Parser)]
+#[command(name = "rolecall", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the proxy until SIGTERM or SIGINT; a second signal ends it at once
+    Run {
+        /// The configuration file
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Say whether a configuration file is valid, or whether a running proxy is ready
+    Check(Check),
+    /// Show a failover on this machine: starts real Redis and Sentinel processes; needs redis-server
+    Demo {
+        /// Play a whole failover by itself, with times, and end
+        #[arg(long)]
+        story: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Check {
+    /// The configuration file to validate; tells all its errors
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The /readyz address of a running proxy, such as <http://127.0.0.1:9379/readyz>
+    #[arg(long, value_name = "URL")]
+    ready: Option<String>,
+}
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Run { config } => told(app::run(&config)),
+        Command::Check(Check { ready: Some(url), .. }) => ready::run(&url),
+        Command::Check(Check { config, .. }) => check(&config.unwrap_or_default()),
+        Command::Demo { story } => told(demo::run(DemoOptions { story })),
+    }
+}
+
+fn check(path: &std::path::Path) -> ExitCode {
+    let loaded = config::load(path).map(|config| {
+        println!("{} is valid\n", path.display());
+        print!("{}", config::summary::summary(&config));
+    });
+    told(loaded)
+}
+
+/// Errors go to standard error, whole; exit code 1.
+fn told<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rolecall: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

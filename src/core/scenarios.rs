@@ -312,7 +312,7 @@ fn r3_4_the_only_claimant_waits_for_the_hold_when_the_incumbent_is_gone() {
         Some(A),
         "the hold does not run while the incumbent answers"
     );
-    roll.refuses(A).passes(HOLD - Duration::from_millis(100));
+    roll.refuses(A).passes(Duration::from_millis(5900));
     assert_eq!(roll.primary(), Some(A));
     roll.passes(Duration::from_millis(200));
     assert_eq!(roll.primary(), Some(B));

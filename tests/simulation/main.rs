@@ -3,6 +3,13 @@
 //!
 //! A failing history prints its seed: `ROLECALL_SEED=n cargo test --test simulation` replays it alone.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test speaks by panicking, and its helpers are not marked as tests"
+)]
+
 mod referee;
 mod world;
 

@@ -1,0 +1,171 @@
+//! Puts the house together: checks and admin on the control thread, traffic on the workers, signals.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, Admin, AdminState};
+use crate::config::model::Config;
+use crate::core::snapshot::Snapshot;
+use crate::proxy::{self, Feed, Proxy, ProxySettings};
+use crate::{check, clock, config, metrics, telemetry};
+
+/// Alarms that may wait for a monitor. A full queue loses none that matters: the nodes in it are about
+/// to be checked anyway.
+const ALARMS: usize = 1024;
+
+/// Why the proxy could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration has errors.
+    #[error("{0}")]
+    Config(#[from] config::Problems),
+    /// Logging could not be set up.
+    #[error("{0}")]
+    Telemetry(#[from] telemetry::InitError),
+    /// Metrics could not be set up.
+    #[error("{0}")]
+    Metrics(#[from] metrics::InstallError),
+    /// A listener could not be opened.
+    #[error("{0}")]
+    Proxy(#[from] proxy::StartError),
+    /// The admin address could not be opened.
+    #[error("{0}")]
+    Admin(#[from] admin::BindError),
+    /// The runtime or the signals could not be set up.
+    #[error("cannot set up the control thread: {0}")]
+    Control(#[from] std::io::Error),
+}
+
+/// Runs the proxy that a file describes, until a signal ends it.
+pub fn run(path: &Path) -> Result<(), RunError> {
+    clock::now();
+    let config = config::load(path)?;
+    let telemetry = telemetry::init(config.log)?;
+    let metrics = metrics::install()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(control(config, metrics, telemetry.dropped()));
+    if let Err(error) = &ended {
+        tracing::error!("{error}");
+    }
+    ended
+}
+
+async fn control(
+    config: Config,
+    metrics: metrics::Handle,
+    dropped: telemetry::Dropped,
+) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
+    raise_descriptor_limit();
+    let (alarms_in, alarms) = mpsc::channel(ALARMS);
+    let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::default()));
+    let stop = CancellationToken::new();
+
+    // The listeners open first: a client that comes before the first verdict is parked, not refused.
+    let settings = ProxySettings {
+        listeners: config.listeners.clone(),
+        workers: config.workers,
+        grace: config.grace,
+    };
+    let feed = Feed { snapshots: snapshots.clone(), alarms: alarms_in };
+    let proxy = proxy::start(settings, feed)?;
+    if let Some(address) = config.admin.http {
+        let admin = admin::bind(address).await?;
+        serve_admin(admin, &config, metrics.clone(), snapshots, &stop);
+    }
+    tokio::spawn(metrics::upkeep(metrics, move || dropped.lines(), stop.clone()));
+    check::start(&config, &publisher, alarms, &stop);
+    announce(&config, &proxy);
+
+    signals.wait_for_end().await;
+    drain(proxy, config.grace, &mut signals).await;
+    stop.cancel();
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn serve_admin(
+    admin: Admin,
+    config: &Config,
+    metrics: metrics::Handle,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    stop: &CancellationToken,
+) {
+    let listeners = config.listeners.clone();
+    let readiness = move || admin::readiness(&snapshots.borrow(), &listeners);
+    let state = AdminState { metrics, readiness: Arc::new(readiness) };
+    tracing::info!("admin listens on http://{}", admin.address());
+    tokio::spawn(admin.serve(state, stop.clone()));
+}
+
+/// The first signal lets sessions go on for the grace, the second ends them now.
+async fn drain(proxy: Proxy, grace: Duration, signals: &mut Signals) {
+    proxy.drain();
+    tracing::info!(
+        "draining: no new connections; open sessions may go on for {}; a second signal ends them now",
+        crate::core::time::in_words(grace)
+    );
+    let hurry = CancellationToken::new();
+    let shutdown = proxy.shutdown(grace, hurry.clone());
+    tokio::pin!(shutdown);
+    tokio::select! {
+        () = &mut shutdown => return,
+        () = signals.wait_for_end() => hurry.cancel(),
+    }
+    shutdown.await;
+}
+
+fn announce(config: &Config, proxy: &Proxy) {
+    for (id, bind) in proxy.bound() {
+        if let Some(listener) = config.listeners.iter().find(|listener| listener.id == id) {
+            let (name, access) = (&listener.name, listener.access.label());
+            tracing::info!(listener = %name, "{name} listens on {bind} ({access})");
+        }
+    }
+}
+
+/// Two descriptors a session: the soft limit is often 1024, and the hard one is meant to be used.
+fn raise_descriptor_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => tracing::info!("up to {limit} descriptors, two a session"),
+        Err(error) => tracing::warn!(
+            "cannot raise the limit of descriptors: {error}: raise it with ulimit -n or LimitNOFILE="
+        ),
+    }
+}
+
+/// The signals that the process answers to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    async fn wait_for_end(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => tracing::warn!(
+                    "SIGHUP: this version cannot reload; the running configuration stays. Restart \
+                     it to use another one"
+                ),
+            }
+        }
+    }
+}
