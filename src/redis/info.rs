@@ -78,7 +78,10 @@ impl Server {
         // Valkey writes server_mode where it does not care for old clients. Redis before 3 has neither.
         let (key, mode) = match section.get("redis_mode") {
             Some(mode) => ("redis_mode", mode),
-            None => ("server_mode", section.get("server_mode").unwrap_or("standalone")),
+            None => (
+                "server_mode",
+                section.get("server_mode").unwrap_or("standalone"),
+            ),
         };
         let mode = match mode {
             "standalone" => Mode::Standalone,
@@ -199,7 +202,9 @@ impl<'a> Section<'a> {
     }
 
     fn get(&self, key: &str) -> Option<&'a str> {
-        self.lines().find(|(name, _)| *name == key).map(|(_, value)| value)
+        self.lines()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value)
     }
 
     fn require(&self, key: &'static str) -> Result<&'a str, InfoError> {
@@ -352,7 +357,11 @@ mod tests {
             "master_link_down_since_seconds:-1",
             "master_link_down_since_seconds:1760000000",
         ] {
-            assert_eq!(replica(&swapped(line, never)).link_down_for, None, "{never}");
+            assert_eq!(
+                replica(&swapped(line, never)).link_down_for,
+                None,
+                "{never}"
+            );
         }
         let up = swapped("master_link_status:down", "master_link_status:up");
         assert_eq!(replica(&up).link_down_for, None);
@@ -371,14 +380,21 @@ mod tests {
 
     #[test]
     fn the_first_of_two_masters_counts_and_hosts_may_hold_colons() {
-        let text = swapped("master_host:10.1.1.1", "master_host:fd00::1\r\nmaster_host:x");
+        let text = swapped(
+            "master_host:10.1.1.1",
+            "master_host:fd00::1\r\nmaster_host:x",
+        );
         assert_eq!(replica(&text).master, HostPort::new("fd00::1", 6379));
     }
 
     #[test]
     fn a_handover_is_any_other_failover_state() {
         for state in ["waiting-for-sync", "failover-in-progress"] {
-            assert!(Replication::read(&PRIMARY.replace("no-failover", state)).unwrap().handover);
+            assert!(
+                Replication::read(&PRIMARY.replace("no-failover", state))
+                    .unwrap()
+                    .handover
+            );
         }
         let before_6_2 = PRIMARY.replace("master_failover_state:no-failover\r\n", "");
         assert!(!Replication::read(&before_6_2).unwrap().handover);
@@ -392,7 +408,10 @@ mod tests {
             assert_eq!(error.to_string(), format!("INFO replication without {key}"));
         }
         let error = Replication::read(&PRIMARY.replace("connected_slaves", "x")).unwrap_err();
-        assert_eq!(error.to_string(), "INFO replication without connected_slaves");
+        assert_eq!(
+            error.to_string(),
+            "INFO replication without connected_slaves"
+        );
         assert!(Replication::read("").is_err());
         assert!(Server::read("", "a:1").is_err());
     }
@@ -412,7 +431,9 @@ mod tests {
             assert!(matches!(error, InfoError::Garbled { .. }), "{to}: {error}");
         }
         assert_eq!(
-            Replication::read("role:x\u{7}y\r\n").unwrap_err().to_string(),
+            Replication::read("role:x\u{7}y\r\n")
+                .unwrap_err()
+                .to_string(),
             "INFO replication with role:x\\x07y"
         );
     }
@@ -421,14 +442,20 @@ mod tests {
     fn the_server_by_each_product() {
         let read = |text: &str| {
             let server = Server::read(text, "10.1.1.1:6379").unwrap();
-            (server.version.to_string(), server.mode, server.run_id.to_string())
+            (
+                server.version.to_string(),
+                server.mode,
+                server.run_id.to_string(),
+            )
         };
         assert_eq!(
             read("redis_version:7.0.15\r\nredis_mode:cluster\r\nrun_id:02dc\r\n"),
             ("7.0.15".into(), Mode::Cluster, "02dc".into())
         );
         assert_eq!(
-            read("redis_version:7.2.4\r\nvalkey_version:8.0.1\r\nserver_mode:sentinel\r\nrun_id:1\r\n"),
+            read(
+                "redis_version:7.2.4\r\nvalkey_version:8.0.1\r\nserver_mode:sentinel\r\nrun_id:1\r\n"
+            ),
             ("8.0.1".into(), Mode::Sentinel, "1".into())
         );
         assert_eq!(

@@ -83,7 +83,9 @@ pub fn next_flat_array(buf: &[u8]) -> Result<Option<(Vec<Reply>, usize)>, RespEr
         None => return Ok(None),
         Some(b'*') => {}
         Some(b'+' | b'-' | b':' | b'$') => {
-            return Err(RespError::Malformed("a plain reply where an array was expected"));
+            return Err(RespError::Malformed(
+                "a plain reply where an array was expected",
+            ));
         }
         Some(_) => return Err(not_resp(buf)),
     }
@@ -147,7 +149,9 @@ fn bulk_length(buf: &[u8]) -> Result<Option<usize>, RespError> {
     // The end is looked at byte by byte, as it comes.
     match (buf.get(end), buf.get(end + 1)) {
         (None | Some(b'\r'), None) | (Some(b'\r'), Some(b'\n')) => Ok(Some(end + 2)),
-        _ => Err(RespError::Malformed("a bulk string that does not end in CRLF")),
+        _ => Err(RespError::Malformed(
+            "a bulk string that does not end in CRLF",
+        )),
     }
 }
 
@@ -187,9 +191,9 @@ fn decode(frame: &[u8]) -> Result<Reply, RespError> {
         Ok(Some((RangeFrame::SimpleString(range), _))) => Ok(Reply::Simple(text(range))),
         Ok(Some((RangeFrame::Error(range), _))) => Ok(Reply::Error(text(range))),
         Ok(Some((RangeFrame::Integer(number), _))) => Ok(Reply::Integer(number)),
-        Ok(Some((RangeFrame::BulkString((start, end)), _))) => {
-            Ok(Reply::Bulk(frame.get(start..end).unwrap_or_default().to_vec()))
-        }
+        Ok(Some((RangeFrame::BulkString((start, end)), _))) => Ok(Reply::Bulk(
+            frame.get(start..end).unwrap_or_default().to_vec(),
+        )),
         Ok(Some((RangeFrame::Null, _))) => Ok(Reply::Null),
         Ok(Some((RangeFrame::Array(_), _))) => Err(RespError::Nested),
         Ok(None) | Err(_) => Err(RespError::Malformed("a number that is none")),
@@ -204,7 +208,10 @@ fn not_resp(buf: &[u8]) -> RespError {
 
 /// The first line of `bytes`, at most [`SAID`] of them, with what cannot be printed escaped.
 pub(crate) fn printable(bytes: &[u8]) -> String {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = bytes
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let start = line.get(..SAID.min(line.len())).unwrap_or_default();
     start.escape_ascii().to_string()
@@ -240,7 +247,13 @@ mod tests {
 
     #[test]
     fn nothing_is_said_about_a_reply_before_its_last_byte() {
-        for reply in [&b"+PONG\r\n"[..], b"-ERR no\r\n", b":1\r\n", b"$3\r\nabc\r\n", b"$-1\r\n"] {
+        for reply in [
+            &b"+PONG\r\n"[..],
+            b"-ERR no\r\n",
+            b":1\r\n",
+            b"$3\r\nabc\r\n",
+            b"$-1\r\n",
+        ] {
             for end in 0..reply.len() {
                 assert_eq!(next_reply(&reply[..end]), Ok(None), "{end} of {reply:?}");
             }
@@ -269,7 +282,10 @@ mod tests {
     fn a_reply_that_announces_too_much_is_refused_before_it_comes() {
         assert_eq!(wrong(b"$65537\r\n"), RespError::TooLong);
         assert_eq!(next_reply(b"$65536\r\n"), Ok(None));
-        assert_eq!(wrong(b"$9223372036854775807\r\n").to_string(), wrong(b"$x\r\n").to_string());
+        assert_eq!(
+            wrong(b"$9223372036854775807\r\n").to_string(),
+            wrong(b"$x\r\n").to_string()
+        );
         assert_eq!(wrong(b"$512000000\r\n"), RespError::TooLong);
     }
 
@@ -331,8 +347,14 @@ mod tests {
         }
         assert_eq!(next_flat_array(b"*-1\r\n+"), Ok(Some((Vec::new(), 5))));
         assert_eq!(next_flat_array(b"*0\r\n"), Ok(Some((Vec::new(), 4))));
-        assert!(matches!(next_flat_array(b"+OK\r\n"), Err(RespError::Malformed(_))));
-        assert!(matches!(next_flat_array(b"HTTP"), Err(RespError::NotResp { .. })));
+        assert!(matches!(
+            next_flat_array(b"+OK\r\n"),
+            Err(RespError::Malformed(_))
+        ));
+        assert!(matches!(
+            next_flat_array(b"HTTP"),
+            Err(RespError::NotResp { .. })
+        ));
         assert_eq!(next_flat_array(b"*70000\r\n"), Err(RespError::TooLong));
         let mut endless = b"*60000\r\n".to_vec();
         endless.extend_from_slice(&b"+a\r\n".repeat(20_000));
