@@ -1,0 +1,174 @@
+//! One check after the other of one node, on one connection for as long as that lasts.
+//!
+//! It owns the connection and what is known of the process behind it. A connection that the node closes
+//! under a check is replaced within the same check and deadline: only a new connection that is closed too
+//! says something (R11). Each tenth check dials anyway, which proves that the node still accepts.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::{Connection, DialError, Lost};
+use super::resolve::Resolver;
+use super::wake::By;
+use crate::config::model::Credentials;
+use crate::core::outcome::{Outcome, Stage};
+use crate::core::snapshot::Target;
+use crate::redis::probe::{Fate, Known, Login, Opening, Probe};
+
+/// How many checks one connection serves.
+const CHECKS_PER_CONNECTION: u32 = 10;
+
+/// Checks one node.
+pub(super) struct Checker {
+    auth: Option<Credentials>,
+    /// As configured, for words and for a node without a `run_id`.
+    address: Arc<str>,
+    link: Option<Link>,
+    known: Known,
+}
+
+/// How a check ended.
+pub(super) struct Checked {
+    /// What it says of the node; an error where something ran out on our own side, which says nothing.
+    pub(super) outcome: Result<Outcome, io::Error>,
+    /// The answer came over a new connection.
+    pub(super) dialled: bool,
+}
+
+/// A connection that is in step: all that was asked on it has been answered.
+struct Link {
+    connection: Connection,
+    checks: u32,
+}
+
+impl Checker {
+    pub(super) fn new(auth: Option<Credentials>, address: Arc<str>) -> Self {
+        Self {
+            auth,
+            address,
+            link: None,
+            known: Known::default(),
+        }
+    }
+
+    /// Drops the connection.
+    pub(super) fn hang_up(&mut self) {
+        self.link = None;
+    }
+
+    /// Ends when the node closes the connection, or speaks unasked; never while there is none.
+    pub(super) async fn lost(&self) {
+        match &self.link {
+            Some(link) => link.connection.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Checks the node, in any case until `deadline`. When dropped before, the connection goes too.
+    pub(super) async fn check(
+        &mut self,
+        target: &Target,
+        by: By,
+        deadline: Instant,
+        resolver: &Resolver,
+    ) -> Checked {
+        let mut spare = self.link.take();
+        if let Some(link) = spare.take_if(|link| link.serves(by))
+            && let Ok(outcome) = self.exchange(link, Opening::Reused, deadline).await
+        {
+            return Checked {
+                outcome: Ok(outcome),
+                dialled: false,
+            };
+        }
+        resolver.refresh();
+        self.dial(target, spare, deadline).await
+    }
+
+    /// Checks on a new connection. `spare` is the one before, which is still good.
+    async fn dial(&mut self, target: &Target, spare: Option<Link>, deadline: Instant) -> Checked {
+        let outcome = match timeout_at(deadline, Connection::dial(target)).await {
+            Err(_) => Ok(Outcome::TimedOut(Stage::Connect)),
+            Ok(Err(DialError::Node(outcome))) => Ok(outcome),
+            Ok(Err(DialError::Ourselves(error))) => {
+                return self.make_do(spare, error, deadline).await;
+            }
+            Ok(Ok(connection)) => {
+                drop(spare);
+                let link = Link {
+                    connection,
+                    checks: 0,
+                };
+                let auth = self.auth.clone();
+                let opening = Opening::Fresh(auth.as_ref().map(login));
+                match self.exchange(link, opening, deadline).await {
+                    Ok(outcome) => Ok(outcome),
+                    Err(Lost) => Ok(Outcome::Closed),
+                }
+            }
+        };
+        Checked {
+            outcome,
+            dialled: true,
+        }
+    }
+
+    /// We could not dial for want of something here: the connection of the last check will do.
+    async fn make_do(
+        &mut self,
+        spare: Option<Link>,
+        error: io::Error,
+        deadline: Instant,
+    ) -> Checked {
+        let outcome = match spare {
+            None => Err(error),
+            Some(link) => match self.exchange(link, Opening::Reused, deadline).await {
+                Ok(outcome) => Ok(outcome),
+                Err(Lost) => Err(error),
+            },
+        };
+        Checked {
+            outcome,
+            dialled: false,
+        }
+    }
+
+    /// Asks and waits for the answers, and keeps the connection if it is in step afterwards.
+    async fn exchange(
+        &mut self,
+        mut link: Link,
+        opening: Opening<'_>,
+        deadline: Instant,
+    ) -> Result<Outcome, Lost> {
+        let (mut probe, request) =
+            Probe::new(opening, self.known.clone(), Arc::clone(&self.address));
+        let exchange = link.connection.exchange(&mut probe, &request);
+        let outcome = match timeout_at(deadline, exchange).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(lost)) => return Err(lost),
+            Err(_) => probe.cut_off().unwrap_or(Outcome::TimedOut(Stage::Reply)),
+        };
+        let (fate, known) = probe.finish();
+        self.known = known;
+        if fate == Fate::Keep {
+            link.checks += 1;
+            self.link = Some(link);
+        }
+        Ok(outcome)
+    }
+}
+
+impl Link {
+    fn serves(&self, by: By) -> bool {
+        by == By::Connection && self.checks < CHECKS_PER_CONNECTION
+    }
+}
+
+fn login(credentials: &Credentials) -> Login<'_> {
+    Login {
+        username: credentials.username.as_deref(),
+        password: credentials.password.expose(),
+    }
+}

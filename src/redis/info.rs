@@ -1,0 +1,484 @@
+//! The sections of INFO, read into facts.
+//!
+//! INFO is text for people that became an interface: `key:value` lines whose set differs by version and
+//! by product. So a key goes up to the first colon, unknown keys are ignored, and of a key that occurs
+//! twice (`KeyDB` with several masters) the first counts. A key that decides routing must be there and
+//! must be right: nothing is guessed. The wire's words `master` and `slave` end here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::facts::{Condition, Facts, HostPort, Mode, ReplId, ReplicaFacts, Role, RunId};
+
+/// Redis before 6.2 gives a Unix time for a link that never was up. No link is down for 31 years.
+const UNIX_TIME: u64 = 1_000_000_000;
+
+/// What INFO server says of the process behind a connection; the same as long as the connection lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// `run_id`.
+    pub run_id: RunId,
+    /// `valkey_version`, else `redis_version`.
+    pub version: Arc<str>,
+    /// `redis_mode`.
+    pub mode: Mode,
+}
+
+/// What INFO replication says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replication {
+    /// `role` and what belongs to it.
+    pub role: Role,
+    /// `master_replid`.
+    pub replid: Option<ReplId>,
+    /// `master_replid2`, unless it is all zeros.
+    pub replid2: Option<ReplId>,
+    /// `second_repl_offset`, unless it is -1.
+    pub second_offset: Option<u64>,
+    /// `master_repl_offset`.
+    pub offset: u64,
+    /// `master_failover_state` is there and not `no-failover`.
+    pub handover: bool,
+}
+
+/// What is wrong with a section of INFO.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InfoError {
+    /// A key without which there are no facts.
+    #[error("INFO {section} without {key}")]
+    Missing {
+        /// The section.
+        section: &'static str,
+        /// The key.
+        key: &'static str,
+    },
+    /// A key whose value cannot be read.
+    #[error("INFO {section} with {key}:{value}")]
+    Garbled {
+        /// The section.
+        section: &'static str,
+        /// The key.
+        key: &'static str,
+        /// The value, shortened and made printable.
+        value: String,
+    },
+}
+
+impl Server {
+    /// Reads INFO server. `address` is where the node was asked.
+    ///
+    /// # Errors
+    /// When no version is there (then it is not INFO server), or the mode is an unknown word.
+    pub fn read(text: &str, address: &str) -> Result<Self, InfoError> {
+        let section = Section::new("server", text);
+        let version = match section.get("valkey_version") {
+            Some(version) => version,
+            None => section.require("redis_version")?,
+        };
+        // Valkey writes server_mode where it does not care for old clients. Redis before 3 has neither.
+        let (key, mode) = match section.get("redis_mode") {
+            Some(mode) => ("redis_mode", mode),
+            None => (
+                "server_mode",
+                section.get("server_mode").unwrap_or("standalone"),
+            ),
+        };
+        let mode = match mode {
+            "standalone" => Mode::Standalone,
+            "cluster" => Mode::Cluster,
+            "sentinel" => Mode::Sentinel,
+            other => return Err(section.garbled(key, other)),
+        };
+        Ok(Self {
+            run_id: section.run_id(address),
+            version: version.into(),
+            mode,
+        })
+    }
+}
+
+impl Replication {
+    /// Reads INFO replication.
+    ///
+    /// # Errors
+    /// When a key that routing needs is missing, or one that is there cannot be read.
+    pub fn read(text: &str) -> Result<Self, InfoError> {
+        let section = Section::new("replication", text);
+        let role = match section.require("role")? {
+            "master" => Role::Primary {
+                connected_replicas: section.number("connected_slaves")?,
+            },
+            // As Redis and Valkey, Dragonfly, and KeyDB say it.
+            "slave" | "replica" | "active-replica" => Role::Replica(section.replica()?),
+            other => return Err(section.garbled("role", other)),
+        };
+        Ok(Self {
+            role,
+            replid: section.replid("master_replid"),
+            replid2: section.replid("master_replid2"),
+            second_offset: section.unless_minus_one("second_repl_offset")?,
+            offset: section.unless_minus_one("master_repl_offset")?.unwrap_or(0),
+            handover: section
+                .get("master_failover_state")
+                .is_some_and(|state| state != "no-failover"),
+        })
+    }
+
+    /// What stands in for INFO replication at a Sentinel, which has no such section: no claim, no vote
+    /// and no data, so that nothing can follow from it but the complaint about its mode.
+    pub fn of_a_sentinel() -> Self {
+        Self {
+            role: Role::Replica(ReplicaFacts {
+                master: HostPort::new("", 0),
+                link_up: false,
+                link_down_for: None,
+                syncing: false,
+                offset: 0,
+                last_io: None,
+            }),
+            replid: None,
+            replid2: None,
+            second_offset: None,
+            offset: 0,
+            handover: false,
+        }
+    }
+
+    /// Joins the sections to the facts of one check.
+    pub fn into_facts(self, server: Server, condition: Condition) -> Facts {
+        Facts {
+            run_id: server.run_id,
+            version: server.version,
+            mode: server.mode,
+            role: self.role,
+            replid: self.replid,
+            replid2: self.replid2,
+            second_offset: self.second_offset,
+            offset: self.offset,
+            handover: self.handover,
+            condition,
+            has_keys: None,
+        }
+    }
+}
+
+/// Whether INFO keyspace names a database with keys. (Dragonfly lists db0 with `keys=0`.)
+///
+/// # Errors
+/// When a database is listed without a number of keys.
+pub fn has_keys(text: &str) -> Result<bool, InfoError> {
+    let section = Section::new("keyspace", text);
+    let mut found = false;
+    for (key, value) in section.lines() {
+        let is_database = key
+            .strip_prefix("db")
+            .is_some_and(|number| number.parse::<u32>().is_ok());
+        if !is_database {
+            continue;
+        }
+        let keys = value.split(',').find_map(|part| part.strip_prefix("keys="));
+        match keys.and_then(|keys| keys.parse::<u64>().ok()) {
+            Some(keys) => found |= keys > 0,
+            None => return Err(section.garbled("db", value)),
+        }
+    }
+    Ok(found)
+}
+
+/// The lines of one section.
+struct Section<'a> {
+    name: &'static str,
+    text: &'a str,
+}
+
+impl<'a> Section<'a> {
+    fn new(name: &'static str, text: &'a str) -> Self {
+        Self { name, text }
+    }
+
+    /// `key:value`; comments and empty lines have no colon that matters.
+    fn lines(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.text.lines().filter_map(|line| line.split_once(':'))
+    }
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.lines()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| value)
+    }
+
+    fn require(&self, key: &'static str) -> Result<&'a str, InfoError> {
+        self.get(key).ok_or(InfoError::Missing {
+            section: self.name,
+            key,
+        })
+    }
+
+    fn number<T: std::str::FromStr>(&self, key: &'static str) -> Result<T, InfoError> {
+        let value = self.require(key)?;
+        value.parse().map_err(|_| self.garbled(key, value))
+    }
+
+    /// A count that is -1 where there is none, or missing where the product has no such thing
+    /// (Dragonfly has no offsets).
+    fn unless_minus_one(&self, key: &'static str) -> Result<Option<u64>, InfoError> {
+        match self.get(key) {
+            None | Some("-1") => Ok(None),
+            Some(value) => match value.parse() {
+                Ok(number) => Ok(Some(number)),
+                Err(_) => Err(self.garbled(key, value)),
+            },
+        }
+    }
+
+    fn replid(&self, key: &str) -> Option<ReplId> {
+        self.get(key)
+            .filter(|id| id.bytes().any(|byte| byte != b'0'))
+            .map(|id| ReplId(id.into()))
+    }
+
+    fn replica(&self) -> Result<ReplicaFacts, InfoError> {
+        let status = self.require("master_link_status")?;
+        let link_up = match status {
+            "up" => true,
+            "down" => false,
+            other => return Err(self.garbled("master_link_status", other)),
+        };
+        let down_for = self.unless_minus_one("master_link_down_since_seconds")?;
+        Ok(ReplicaFacts {
+            master: HostPort::new(self.require("master_host")?, self.number("master_port")?),
+            link_up,
+            link_down_for: down_for
+                .filter(|seconds| !link_up && *seconds <= UNIX_TIME)
+                .map(Duration::from_secs),
+            syncing: self.get("master_sync_in_progress") == Some("1"),
+            offset: self.unless_minus_one("slave_repl_offset")?.unwrap_or(0),
+            last_io: self
+                .unless_minus_one("master_last_io_seconds_ago")?
+                .map(Duration::from_secs),
+        })
+    }
+
+    /// Some products have no `run_id`. What stands in for it must differ between nodes, or two of them
+    /// would pass for one (R1): so neither a constant nor the replication ID, which a replica shares with
+    /// its primary, but the address, with the process where one is told, which shows most restarts.
+    fn run_id(&self, address: &str) -> RunId {
+        match self.get("run_id") {
+            Some(id) if !id.is_empty() => RunId(id.into()),
+            _ => {
+                let process = self.get("process_id").unwrap_or("unknown");
+                RunId(format!("process {process} at {address}").into())
+            }
+        }
+    }
+
+    fn garbled(&self, key: &'static str, value: &str) -> InfoError {
+        InfoError::Garbled {
+            section: self.name,
+            key,
+            value: super::resp::printable(value.as_bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRIMARY: &str = "# Replication\r\nrole:master\r\nconnected_slaves:1\r\n\
+        slave0:ip=10.1.1.2,port=6379,state=online,offset=70,lag=1\r\n\
+        master_failover_state:no-failover\r\n\
+        master_replid:aaaa08dbfafcef4390ba2bc52bbae0a8e1644aaa\r\n\
+        master_replid2:bbbb08dbfafcef4390ba2bc52bbae0a8e1644bbb\r\n\
+        master_repl_offset:84\r\nsecond_repl_offset:57\r\nrepl_backlog_active:1\r\n";
+
+    const REPLICA: &str = "# Replication\r\nrole:slave\r\nmaster_host:10.1.1.1\r\n\
+        master_port:6379\r\nmaster_link_status:down\r\nmaster_last_io_seconds_ago:-1\r\n\
+        master_sync_in_progress:1\r\nslave_read_repl_offset:44\r\nslave_repl_offset:42\r\n\
+        master_link_down_since_seconds:7\r\nslave_priority:100\r\nconnected_slaves:0\r\n\
+        master_replid:aaaa08dbfafcef4390ba2bc52bbae0a8e1644aaa\r\n\
+        master_replid2:0000000000000000000000000000000000000000\r\n\
+        master_repl_offset:43\r\nsecond_repl_offset:-1\r\n";
+
+    fn replica(text: &str) -> ReplicaFacts {
+        match Replication::read(text).unwrap().role {
+            Role::Replica(replica) => replica,
+            other @ Role::Primary { .. } => panic!("{other:?}"),
+        }
+    }
+
+    fn swapped(from: &str, to: &str) -> String {
+        assert!(REPLICA.contains(from));
+        REPLICA.replace(from, to)
+    }
+
+    #[test]
+    fn a_primary_with_a_past() {
+        let read = Replication::read(PRIMARY).unwrap();
+        assert_eq!(
+            read,
+            Replication {
+                role: Role::Primary {
+                    connected_replicas: 1
+                },
+                replid: Some(ReplId("aaaa08dbfafcef4390ba2bc52bbae0a8e1644aaa".into())),
+                replid2: Some(ReplId("bbbb08dbfafcef4390ba2bc52bbae0a8e1644bbb".into())),
+                second_offset: Some(57),
+                offset: 84,
+                handover: false,
+            }
+        );
+        assert_eq!(Replication::read(&PRIMARY.replace("\r\n", "\n")), Ok(read));
+    }
+
+    #[test]
+    fn a_replica_in_a_full_sync() {
+        let read = Replication::read(REPLICA).unwrap();
+        assert_eq!(read.replid2, None);
+        assert_eq!(read.second_offset, None);
+        assert_eq!(read.offset, 43);
+        assert_eq!(
+            read.role,
+            Role::Replica(ReplicaFacts {
+                master: HostPort::new("10.1.1.1", 6379),
+                link_up: false,
+                link_down_for: Some(Duration::from_secs(7)),
+                syncing: true,
+                offset: 42,
+                last_io: None,
+            })
+        );
+    }
+
+    #[test]
+    fn a_link_that_never_was_up_has_no_age() {
+        let line = "master_link_down_since_seconds:7";
+        for never in [
+            "master_link_down_since_seconds:-1",
+            "master_link_down_since_seconds:1760000000",
+        ] {
+            assert_eq!(
+                replica(&swapped(line, never)).link_down_for,
+                None,
+                "{never}"
+            );
+        }
+        let up = swapped("master_link_status:down", "master_link_status:up");
+        assert_eq!(replica(&up).link_down_for, None);
+        assert!(replica(&up).link_up);
+    }
+
+    #[test]
+    fn dialects_of_the_role() {
+        for word in ["role:replica", "role:active-replica"] {
+            assert_eq!(replica(&swapped("role:slave", word)), replica(REPLICA));
+        }
+        let dragonfly = "role:master\r\nconnected_slaves:0\r\nmaster_replid:ab\r\n";
+        let read = Replication::read(dragonfly).unwrap();
+        assert_eq!((read.offset, read.second_offset), (0, None));
+    }
+
+    #[test]
+    fn the_first_of_two_masters_counts_and_hosts_may_hold_colons() {
+        let text = swapped(
+            "master_host:10.1.1.1",
+            "master_host:fd00::1\r\nmaster_host:x",
+        );
+        assert_eq!(replica(&text).master, HostPort::new("fd00::1", 6379));
+    }
+
+    #[test]
+    fn a_handover_is_any_other_failover_state() {
+        for state in ["waiting-for-sync", "failover-in-progress"] {
+            assert!(
+                Replication::read(&PRIMARY.replace("no-failover", state))
+                    .unwrap()
+                    .handover
+            );
+        }
+        let before_6_2 = PRIMARY.replace("master_failover_state:no-failover\r\n", "");
+        assert!(!Replication::read(&before_6_2).unwrap().handover);
+    }
+
+    #[test]
+    fn what_routing_needs_is_missed_by_name() {
+        for key in ["role", "master_host", "master_port", "master_link_status"] {
+            let text = swapped(&format!("\r\n{key}:"), "\r\nx:");
+            let error = Replication::read(&text).unwrap_err();
+            assert_eq!(error.to_string(), format!("INFO replication without {key}"));
+        }
+        let error = Replication::read(&PRIMARY.replace("connected_slaves", "x")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "INFO replication without connected_slaves"
+        );
+        assert!(Replication::read("").is_err());
+        assert!(Server::read("", "a:1").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_quoted() {
+        for (from, to) in [
+            ("role:slave", "role:sla\u{7}ve"),
+            ("master_port:6379", "master_port:99999"),
+            ("master_link_status:down", "master_link_status:sideways"),
+            ("master_repl_offset:43", "master_repl_offset:-2"),
+            ("slave_repl_offset:42", "slave_repl_offset:4x"),
+            ("second_repl_offset:-1", "second_repl_offset:"),
+            ("since_seconds:7", "since_seconds:seven"),
+        ] {
+            let error = Replication::read(&swapped(from, to)).unwrap_err();
+            assert!(matches!(error, InfoError::Garbled { .. }), "{to}: {error}");
+        }
+        assert_eq!(
+            Replication::read("role:x\u{7}y\r\n")
+                .unwrap_err()
+                .to_string(),
+            "INFO replication with role:x\\x07y"
+        );
+    }
+
+    #[test]
+    fn the_server_by_each_product() {
+        let read = |text: &str| {
+            let server = Server::read(text, "10.1.1.1:6379").unwrap();
+            (
+                server.version.to_string(),
+                server.mode,
+                server.run_id.to_string(),
+            )
+        };
+        assert_eq!(
+            read("redis_version:7.0.15\r\nredis_mode:cluster\r\nrun_id:02dc\r\n"),
+            ("7.0.15".into(), Mode::Cluster, "02dc".into())
+        );
+        assert_eq!(
+            read(
+                "redis_version:7.2.4\r\nvalkey_version:8.0.1\r\nserver_mode:sentinel\r\nrun_id:1\r\n"
+            ),
+            ("8.0.1".into(), Mode::Sentinel, "1".into())
+        );
+        assert_eq!(
+            read("redis_version:2.8.0\r\nprocess_id:12\r\n"),
+            (
+                "2.8.0".into(),
+                Mode::Standalone,
+                "process 12 at 10.1.1.1:6379".into()
+            )
+        );
+        let odd = Server::read("redis_version:1\r\nredis_mode:odd\r\n", "a").unwrap_err();
+        assert_eq!(odd.to_string(), "INFO server with redis_mode:odd");
+    }
+
+    #[test]
+    fn keys_are_counted_in_all_databases() {
+        assert_eq!(has_keys("# Keyspace\r\n"), Ok(false));
+        assert_eq!(has_keys("db0:keys=0,expires=0,avg_ttl=-1\r\n"), Ok(false));
+        assert_eq!(
+            has_keys("db0:keys=0,expires=0\r\ndb15:keys=3,expires=0\r\n"),
+            Ok(true)
+        );
+        assert_eq!(has_keys("db_size:7\r\n"), Ok(false));
+        assert!(has_keys("db0:expires=0\r\n").is_err());
+    }
+}

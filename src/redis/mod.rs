@@ -1,0 +1,9 @@
+//! Bytes to facts: what a Redis or Valkey node says, turned into the core's types.
+//!
+//! Everything that knows the wire is here, and nothing that knows a socket: [`resp`] frames replies,
+//! [`info`] reads the sections of INFO, [`probe`] is one check as a state machine that is fed bytes.
+//! No tokio, no clock, no log; so every reply can be tested cut at every byte.
+
+pub mod info;
+pub mod probe;
+pub mod resp;
