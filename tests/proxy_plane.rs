@@ -370,7 +370,7 @@ fn r15_back_pressure_loses_nothing_50_mb_each_way() {
 /// Bytes that differ wherever one is lost, doubled or moved.
 fn pattern(from: usize, length: usize) -> Vec<u8> {
     (from..from + length)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 11) as u8)
+        .map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[2])
         .collect()
 }
 
@@ -380,7 +380,7 @@ fn a_busy_session_does_not_starve_another() {
     let plane = Plane::reads(std::slice::from_ref(&server)).start();
     let mut busy = TcpStream::connect(plane.address()).unwrap();
     let mut drain = busy.try_clone().unwrap();
-    std::thread::spawn(move || while busy.write_all(&[b'x'; 65536]).is_ok() {});
+    std::thread::spawn(move || while busy.write_all(&vec![b'x'; 65536]).is_ok() {});
     std::thread::spawn(move || {
         let mut buffer = vec![0; 65536];
         while drain.read(&mut buffer).is_ok_and(|length| length > 0) {}

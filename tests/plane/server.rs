@@ -40,22 +40,22 @@ enum Habit {
 impl Server {
     /// Sends back what it gets.
     pub(crate) fn echo() -> Self {
-        Self::listening(Habit::Echo)
+        Self::listening(&Habit::Echo)
     }
 
     /// Reads and says nothing.
     pub(crate) fn sink() -> Self {
-        Self::listening(Habit::Sink)
+        Self::listening(&Habit::Sink)
     }
 
     /// Sends back what it got when the client has finished.
     pub(crate) fn answering_at_the_end() -> Self {
-        Self::listening(Habit::AtTheEnd)
+        Self::listening(&Habit::AtTheEnd)
     }
 
     /// Answers each chunk with this.
     pub(crate) fn replying(reply: &str) -> Self {
-        Self::listening(Habit::Reply(reply.to_owned()))
+        Self::listening(&Habit::Reply(reply.to_owned()))
     }
 
     /// Refuses until [`Server::open`].
@@ -111,11 +111,11 @@ impl Server {
         attend(socket.into(), &Habit::Echo, &self.seen);
     }
 
-    fn listening(habit: Habit) -> Self {
+    fn listening(habit: &Habit) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let target = Target::Tcp(listener.local_addr().unwrap());
         let seen = Arc::default();
-        attend(listener, &habit, &seen);
+        attend(listener, habit, &seen);
         Self {
             target,
             held: None,
