@@ -225,6 +225,36 @@ pub enum LogLevel {
     Trace,
 }
 
+impl ListenerConfig {
+    /// A listener with the defaults of what may be left out.
+    pub fn new(
+        id: ListenerId,
+        name: &str,
+        group: GroupId,
+        access: Access,
+        binds: Vec<Bind>,
+        chain: Chain,
+    ) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            group,
+            access,
+            binds,
+            chain,
+            fallback: None,
+            max_connections: None,
+            idle_timeout: None,
+            connect_timeout: Duration::from_secs(1),
+            park: ParkConfig {
+                timeout: Duration::from_secs(10),
+                max: 1024,
+            },
+            fallback_max_age: None,
+        }
+    }
+}
+
 impl Secret {
     /// Wraps a text.
     pub fn new(text: String) -> Self {

@@ -1,0 +1,226 @@
+//! Accepting: connections come in, are counted, and go to the worker that has room.
+//!
+//! The loop survives everything: a connection that broke before it was accepted is skipped, and when
+//! descriptors run out it pauses and says so, while the sessions go on.
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::listen::Listening;
+use super::run::Phase;
+use super::session;
+use super::stream::{Peer, RawStream, Stream, is_exhaustion};
+use super::worker::{Shared, Worker};
+
+/// The pause after an error that would come again at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections accepted before sessions get their turn.
+const ACCEPTS_PER_TURN: usize = 32;
+
+/// Errors in a row after which they are not taken for single broken connections.
+const ERRORS_IN_A_ROW: usize = 16;
+
+/// A connection that another worker has accepted.
+pub(super) struct Incoming {
+    pub(super) stream: RawStream,
+    pub(super) ticket: Ticket,
+}
+
+/// What is known of a connection when it is accepted, and what counts it.
+pub(super) struct Ticket {
+    pub(super) listener: usize,
+    pub(super) peer: Peer,
+    pub(super) place: Place,
+    pub(super) admission: Admission,
+}
+
+/// Whether the listener had room.
+pub(super) enum Admission {
+    /// Counted among the listener's connections until dropped.
+    Admitted(ListenerPlace),
+    /// `max_connections` are there already.
+    Full,
+}
+
+/// A connection, counted at its listener until dropped.
+pub(super) struct ListenerPlace {
+    shared: Arc<Shared>,
+    listener: usize,
+}
+
+/// A connection, counted at its worker until dropped.
+pub(super) struct Place {
+    shared: Arc<Shared>,
+    worker: usize,
+}
+
+/// Accepts until the phase changes, then once more what the kernel has completed already: closing the
+/// socket would reset it.
+pub(super) async fn accept(
+    worker: Rc<Worker>,
+    listener: usize,
+    socket: Rc<Listening>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    tokio::select! {
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
+        () = accept_for_ever(&worker, listener, &socket) => {}
+    }
+    let Ok(socket) = socket.raw() else { return };
+    while let Ok((stream, peer)) = socket.accept() {
+        if let Ok(stream) = stream.register() {
+            admit(&worker, listener, stream, peer);
+        }
+    }
+}
+
+async fn accept_for_ever(worker: &Rc<Worker>, listener: usize, socket: &Listening) {
+    let mut errors = 0;
+    let mut episode = Episode::Over;
+    loop {
+        for _ in 0..ACCEPTS_PER_TURN {
+            match socket.accept().await {
+                Ok((stream, peer)) => {
+                    errors = 0;
+                    episode = Episode::Over;
+                    admit(worker, listener, stream, peer);
+                }
+                Err(error) => {
+                    errors += 1;
+                    if is_exhaustion(&error) || errors >= ERRORS_IN_A_ROW {
+                        episode = episode.told(worker, listener, &error);
+                        pause(worker).await;
+                    }
+                }
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Whether an episode of errors has been told in the log: once is enough.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Episode {
+    Over,
+    Told,
+}
+
+impl Episode {
+    fn told(self, worker: &Worker, listener: usize, error: &io::Error) -> Self {
+        if self == Self::Over {
+            tracing::error!(
+                target: "rolecall::proxy",
+                listener = %worker.listener(listener).config.name, %error,
+                "cannot accept connections now; sessions go on, and it is tried again: raise the limit \
+                 of open files (LimitNOFILE in systemd, ulimit -n), or set max_connections"
+            );
+        }
+        Self::Told
+    }
+}
+
+async fn pause(worker: &Worker) {
+    tokio::select! {
+        () = sleep(PAUSE) => {}
+        () = worker.ended.notified() => {}
+    }
+}
+
+/// Counts a connection and gives it to this worker, or to one that clearly has less to do.
+fn admit(worker: &Rc<Worker>, listener: usize, stream: Stream, peer: Peer) {
+    let shared = &worker.shared;
+    let meters = &worker.listener(listener).meters;
+    meters.connections_total.increment(1);
+    let admission = ListenerPlace::take(shared, listener);
+    let chosen = choose_worker(shared, worker.index);
+    let ticket = Ticket {
+        listener,
+        peer,
+        place: Place::take(shared, chosen),
+        admission,
+    };
+    if chosen == worker.index {
+        session::begin(worker, stream, ticket);
+    } else if let Ok(stream) = stream.into_raw()
+        && let Err(returned) = shared.doors[chosen].hand.send(Incoming { stream, ticket })
+    {
+        // That worker is gone; ours is not.
+        let Incoming { stream, mut ticket } = returned.0;
+        ticket.place = Place::take(shared, worker.index);
+        take_over(worker, Incoming { stream, ticket });
+    }
+}
+
+/// Serves a connection that another worker has accepted.
+pub(super) fn take_over(worker: &Rc<Worker>, incoming: Incoming) {
+    match incoming.stream.register() {
+        Ok(stream) => session::begin(worker, stream, incoming.ticket),
+        Err(error) => tracing::warn!(
+            target: "rolecall::proxy",
+            client = %incoming.ticket.peer, %error, "dropped a connection that cannot be watched"
+        ),
+    }
+}
+
+/// R12 for workers: redis connections are few and live long, so the kernel's hash alone would leave
+/// one core busy and another idle. Small differences are left alone: handing over has a price too.
+fn choose_worker(shared: &Shared, own: usize) -> usize {
+    let connections = |worker: usize| shared.doors[worker].connections.load(Ordering::Relaxed);
+    let least = (0..shared.doors.len())
+        .min_by_key(|worker| connections(*worker))
+        .unwrap_or(own);
+    if connections(own) > connections(least) + connections(least) / 8 {
+        least
+    } else {
+        own
+    }
+}
+
+impl ListenerPlace {
+    fn take(shared: &Arc<Shared>, listener: usize) -> Admission {
+        let max = shared.listeners[listener].config.max_connections;
+        if !shared.loads.listener(listener).enter(max) {
+            return Admission::Full;
+        }
+        shared.listeners[listener].meters.connections.increment(1.0);
+        Admission::Admitted(Self {
+            shared: Arc::clone(shared),
+            listener,
+        })
+    }
+}
+
+impl Drop for ListenerPlace {
+    fn drop(&mut self) {
+        let meters = &self.shared.listeners[self.listener].meters;
+        meters.connections.decrement(1.0);
+        self.shared.loads.listener(self.listener).leave();
+    }
+}
+
+impl Place {
+    fn take(shared: &Arc<Shared>, worker: usize) -> Self {
+        shared.doors[worker]
+            .connections
+            .fetch_add(1, Ordering::Relaxed);
+        Self {
+            shared: Arc::clone(shared),
+            worker,
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.doors[self.worker]
+            .connections
+            .fetch_sub(1, Ordering::Relaxed);
+    }
+}

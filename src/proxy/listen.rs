@@ -1,0 +1,342 @@
+//! Listening sockets: one a worker for each TCP bind, one for all workers for each Unix bind.
+//!
+//! The kernel spreads connections over sockets that share a port by `SO_REUSEPORT`. It would let a
+//! second instance share it too, silently; so each address is first bound without it, which fails when
+//! anybody else is there, and then the message names who.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::holder::{self, Holder};
+use super::stream::{Peer, RawStream, Stream, tune};
+use crate::config::model::Bind;
+
+/// Connections that the kernel completes before we accept them: a whole fleet that reconnects.
+const BACKLOG: i32 = 4096;
+
+/// Why a listener could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody listens there.
+    #[error("listener {listener} cannot listen on {bind}: the address is held by {}; stop that process, or change the listener's bind", held_by(.holder.as_ref()))]
+    InUse {
+        /// The listener's name.
+        listener: Arc<str>,
+        /// The address.
+        bind: Bind,
+        /// Who listens there, where it can be seen.
+        holder: Option<Holder>,
+    },
+    /// There is a file at the path, and it is no socket.
+    #[error(
+        "listener {listener} cannot listen on {bind}: a file that is no socket is there; remove it, or change the listener's bind"
+    )]
+    NotASocket {
+        /// The listener's name.
+        listener: Arc<str>,
+        /// The address.
+        bind: Bind,
+    },
+    /// Anything else.
+    #[error("listener {listener} cannot listen on {bind}: {source}{}", advice(.source))]
+    Io {
+        /// The listener's name.
+        listener: Arc<str>,
+        /// The address.
+        bind: Bind,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn held_by(holder: Option<&Holder>) -> String {
+    holder.map_or_else(
+        || "a process that cannot be seen from here (root sees it with `ss -ltnp`)".to_owned(),
+        Holder::to_string,
+    )
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "; ports below 1024 need CAP_NET_BIND_SERVICE, a socket file needs a directory that we may write to"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "; no interface of this host has the address: add it, or change the listener's bind"
+        }
+        ErrorKind::NotFound => "; make the directory, or change the listener's bind",
+        _ => "",
+    }
+}
+
+/// A listening socket of one worker, on its way to that worker's thread.
+#[derive(Debug)]
+pub(super) enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// A listening socket that belongs to the runtime of its worker.
+#[derive(Debug)]
+pub(super) enum Listening {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+/// One bind, opened: a socket for each worker.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// The address, with the port that was given for port 0.
+    pub(super) bind: Bind,
+    /// One for each worker.
+    pub(super) acceptors: Vec<Acceptor>,
+    /// The socket file, removed on drop.
+    pub(super) file: Option<SocketFile>,
+}
+
+/// A Unix socket's file, removed on drop unless another has been put in its place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+/// Opens a bind for so many workers.
+pub(super) fn open(listener: &Arc<str>, bind: &Bind, workers: usize) -> Result<Opened, BindError> {
+    let opened = match bind {
+        Bind::Tcp(address) => open_tcp(*address, workers),
+        Bind::Unix(path) => open_unix(path, workers),
+    };
+    let (listener, bind) = (Arc::clone(listener), bind.clone());
+    opened.map_err(|source| match (source.kind(), &bind) {
+        (ErrorKind::AddrInUse, Bind::Tcp(address)) => BindError::InUse {
+            holder: holder::of_tcp(*address),
+            listener,
+            bind,
+        },
+        (ErrorKind::AddrInUse, Bind::Unix(path)) => BindError::InUse {
+            holder: holder::of_unix(path),
+            listener,
+            bind,
+        },
+        (ErrorKind::AlreadyExists, Bind::Unix(_)) => BindError::NotASocket { listener, bind },
+        _ => BindError::Io {
+            listener,
+            bind,
+            source,
+        },
+    })
+}
+
+fn open_tcp(address: SocketAddr, workers: usize) -> io::Result<Opened> {
+    let probe = tcp_socket(address, Sharing::Alone)?;
+    // Port 0 has become a real one here, the same for all workers.
+    let address = probe.local_addr()?;
+    drop(probe);
+    let acceptors = (0..workers)
+        .map(|_| tcp_socket(address, Sharing::AmongWorkers).map(Acceptor::Tcp))
+        .collect::<io::Result<_>>()?;
+    Ok(Opened {
+        bind: Bind::Tcp(address),
+        acceptors,
+        file: None,
+    })
+}
+
+/// Whether a socket lets others bind the same address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    AmongWorkers,
+}
+
+fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // Connections of an earlier run that linger in TIME_WAIT are no reason to fail.
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(sharing == Sharing::AmongWorkers)?;
+    tune(&SockRef::from(&socket))?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn open_unix(path: &Path, workers: usize) -> io::Result<Opened> {
+    remove_stale(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    let file = SocketFile::at(path)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    let acceptors = (0..workers)
+        .map(|_| Ok(Acceptor::Unix(socket.try_clone()?.into())))
+        .collect::<io::Result<_>>()?;
+    Ok(Opened {
+        bind: Bind::Unix(path.to_owned()),
+        acceptors,
+        file: Some(file),
+    })
+}
+
+/// Removes a socket that nobody listens on, as a crash leaves behind.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(found) if !found.file_type().is_socket() => return Err(ErrorKind::AlreadyExists.into()),
+        Ok(_) => {}
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
+        // It lives, or it is full, or not ours to try: in any case it is not stale.
+        _ => Err(ErrorKind::AddrInUse.into()),
+    }
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        let found = fs::symlink_metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            device: found.dev(),
+            inode: found.ino(),
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove our socket file");
+        }
+    }
+}
+
+impl Acceptor {
+    /// Gives the socket to the runtime of the calling thread.
+    pub(super) fn register(self) -> io::Result<Listening> {
+        Ok(match self {
+            Self::Tcp(socket) => Listening::Tcp(tokio::net::TcpListener::from_std(socket)?),
+            Self::Unix(socket) => Listening::Unix(tokio::net::UnixListener::from_std(socket)?),
+        })
+    }
+
+    /// Takes the next connection; `WouldBlock` when there is none.
+    pub(super) fn accept(&self) -> io::Result<(RawStream, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok((RawStream::Tcp(stream), Peer::Tcp(peer)))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok((RawStream::Unix(stream), Peer::Unix))
+            }
+        }
+    }
+}
+
+impl Listening {
+    /// Waits for the next connection.
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                Ok((Stream::Tcp(stream), Peer::Tcp(peer)))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((Stream::Unix(stream), Peer::Unix))
+            }
+        }
+    }
+
+    /// The same socket without the runtime, to take what is there without waiting.
+    pub(super) fn raw(&self) -> io::Result<Acceptor> {
+        Ok(match self {
+            Self::Tcp(socket) => Acceptor::Tcp(socket.as_fd().try_clone_to_owned()?.into()),
+            Self::Unix(socket) => Acceptor::Unix(socket.as_fd().try_clone_to_owned()?.into()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anywhere() -> Bind {
+        Bind::Tcp(([127, 0, 0, 1], 0).into())
+    }
+
+    #[test]
+    fn workers_share_one_port_and_what_they_accept_is_tuned() {
+        let opened = open(&"rw".into(), &anywhere(), 2).unwrap();
+        let Bind::Tcp(address) = opened.bind else {
+            panic!("no TCP address")
+        };
+        assert_ne!(address.port(), 0);
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let accepted = loop {
+            let found = opened.acceptors.iter().find_map(|a| a.accept().ok());
+            if let Some((RawStream::Tcp(stream), _)) = found {
+                break stream;
+            }
+        };
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap(), "inherited from the listener");
+        assert!(socket.keepalive().unwrap(), "inherited from the listener");
+    }
+
+    #[test]
+    fn a_second_instance_is_told_who_is_there() {
+        let first = open(&"rw".into(), &anywhere(), 2).unwrap();
+        let error = open(&"rw".into(), &first.bind, 2).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains(&format!("pid {}", std::process::id())),
+            "{text}"
+        );
+        assert!(matches!(error, BindError::InUse { .. }));
+    }
+
+    #[test]
+    fn socket_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r.sock");
+        let bind = Bind::Unix(path.clone());
+        // What a crash leaves behind: the file without a listener.
+        drop(UnixListener::bind(&path).unwrap());
+        let first = open(&"rw".into(), &bind, 2).unwrap();
+        let error = open(&"rw".into(), &bind, 2).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("pid {}", std::process::id())),
+            "{error}"
+        );
+        drop(first);
+        assert!(!path.exists(), "removed at the end");
+        fs::write(&path, "precious").unwrap();
+        let error = open(&"rw".into(), &bind, 2).unwrap_err();
+        assert!(matches!(error, BindError::NotASocket { .. }), "{error}");
+        assert!(path.exists());
+    }
+}

@@ -1,0 +1,118 @@
+//! Who carries how much: counts that all workers share.
+//!
+//! The numbers change only through guards, so a session that ends in any way at all, a panic
+//! included, is counted out. Reading is free for everyone; writing is the data plane's alone.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::core::ids::{ListenerId, NodeId};
+
+/// Open sessions by node, open and parked connections by listener.
+#[derive(Debug, Default)]
+pub struct Loads {
+    nodes: Mutex<HashMap<NodeId, Arc<AtomicUsize>>>,
+    listeners: Vec<(ListenerId, ListenerLoad)>,
+}
+
+/// The counts of one listener.
+#[derive(Debug, Default)]
+pub(super) struct ListenerLoad {
+    connections: AtomicUsize,
+    parked: AtomicUsize,
+}
+
+impl Loads {
+    /// All zero.
+    pub(super) fn new(listeners: impl Iterator<Item = ListenerId>) -> Self {
+        Self {
+            nodes: Mutex::default(),
+            listeners: listeners.map(|id| (id, ListenerLoad::default())).collect(),
+        }
+    }
+
+    /// Open sessions on a node, of all listeners, dials in progress included.
+    pub fn sessions(&self, node: NodeId) -> usize {
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes
+            .get(&node)
+            .map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Open client connections of a listener, parked ones included.
+    pub fn connections(&self, listener: ListenerId) -> usize {
+        self.find(listener)
+            .map_or(0, |load| load.connections.load(Ordering::Relaxed))
+    }
+
+    /// Parked connections of a listener.
+    pub fn parked(&self, listener: ListenerId) -> usize {
+        self.find(listener)
+            .map_or(0, |load| load.parked.load(Ordering::Relaxed))
+    }
+
+    /// The count of a node, for a worker to keep.
+    pub(super) fn node(&self, node: NodeId) -> Arc<AtomicUsize> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(nodes.entry(node).or_default())
+    }
+
+    /// The counts of the listener at this place of the configuration.
+    pub(super) fn listener(&self, place: usize) -> &ListenerLoad {
+        &self.listeners[place].1
+    }
+
+    fn find(&self, listener: ListenerId) -> Option<&ListenerLoad> {
+        self.listeners
+            .iter()
+            .find_map(|(id, load)| (*id == listener).then_some(load))
+    }
+}
+
+impl ListenerLoad {
+    /// Counts a connection in, unless `max` are there already.
+    pub(super) fn enter(&self, max: Option<usize>) -> bool {
+        count_in(&self.connections, max.unwrap_or(usize::MAX))
+    }
+
+    /// Counts a connection out.
+    pub(super) fn leave(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts a parked connection in, unless `max` are there already.
+    pub(super) fn park(&self, max: usize) -> bool {
+        count_in(&self.parked, max)
+    }
+
+    /// Counts a parked connection out.
+    pub(super) fn unpark(&self) {
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Adds one below `max`: two workers cannot both take the last place.
+fn count_in(count: &AtomicUsize, max: usize) -> bool {
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+            (now < max).then(|| now + 1)
+        })
+        .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_place_is_taken_once() {
+        let load = ListenerLoad::default();
+        assert!(load.park(1));
+        assert!(!load.park(1));
+        load.unpark();
+        assert!(load.park(1));
+        assert!(load.enter(None));
+        assert!(!load.enter(Some(1)));
+    }
+}

@@ -1,0 +1,208 @@
+//! The relay: bytes from one stream to the other, both ways, until both ends have finished.
+//!
+//! It owns the mechanics (half-close, back pressure, fairness) and knows nothing of nodes, snapshots
+//! or metrics: a [`Gate`] is asked before anything passes. It keeps no buffer of its own: each chunk is
+//! read into the one buffer of the worker thread and written at once, and only what the other side did
+//! not take is kept until it does.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::task::{Context, Poll, ready};
+
+use super::stream::Stream;
+use crate::core::reason::CloseReason;
+
+/// The buffer of a worker thread. Borrowed inside one poll only, so one is enough for all sessions.
+pub(super) type SharedBuffer = RefCell<Box<[u8]>>;
+
+/// Bytes read at a time, at most.
+pub(super) const BUFFER_SIZE: usize = 64 * 1024;
+
+/// Chunks that one direction may move before other sessions get their turn.
+const CHUNKS_PER_TURN: usize = 8;
+
+/// What the owner of a session allows and wants to know.
+pub(super) trait Gate {
+    /// The reason to end the session, if it may not go on. Cheap: asked all the time.
+    fn verdict(&self) -> Option<CloseReason>;
+    /// The client sent this, and it goes to the node now.
+    fn sent(&self, chunk: &[u8]);
+    /// The node sent this, and it goes to the client now.
+    fn received(&self, chunk: &[u8]);
+    /// The node finished or reset while the client had not finished.
+    fn abandoned(&self);
+}
+
+/// Joins two streams and returns why they parted. Neither is closed: dropping them does that.
+pub(super) async fn relay(
+    gate: &impl Gate,
+    buffer: &SharedBuffer,
+    client: &mut Stream,
+    node: &mut Stream,
+) -> CloseReason {
+    let mut relay = Relay::default();
+    poll_fn(|cx| relay.poll(cx, gate, &mut buffer.borrow_mut(), client, node)).await
+}
+
+#[derive(Default)]
+struct Relay {
+    up: Flow,
+    down: Flow,
+    /// One side takes no more bytes; what it sent before is still delivered.
+    broken: Option<CloseReason>,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Flow {
+    /// Read, but not taken by the other side yet. While there is any, nothing is read.
+    rest: Vec<u8>,
+    /// How much of `rest` has been taken.
+    taken: usize,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Open,
+    /// The source has finished; the rest is to be written, and the end to be told.
+    Ending,
+    Done,
+}
+
+/// Why a direction stopped before its source had finished.
+enum Cut {
+    SourceBroke,
+    SinkBroke,
+    Forbidden(CloseReason),
+}
+
+impl Relay {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        gate: &impl Gate,
+        buffer: &mut [u8],
+        client: &mut Stream,
+        node: &mut Stream,
+    ) -> Poll<CloseReason> {
+        // R7: the verdict comes before a byte moves, and again between reading from the client and
+        // writing to the node. A client's bytes that were read after a snapshot had taken the node
+        // from it are dropped here, whenever the session happens to be polled.
+        if let Some(reason) = gate.verdict() {
+            return Poll::Ready(reason);
+        }
+        let up = self.up.pump(cx, client, node, buffer, |chunk| {
+            gate.verdict().map_or(Ok(()), Err)?;
+            gate.sent(chunk);
+            Ok(())
+        });
+        if let Poll::Ready(Err(cut)) = up {
+            match cut {
+                Cut::SourceBroke => return Poll::Ready(CloseReason::ClientReset),
+                Cut::SinkBroke => self.broken = Some(CloseReason::NodeReset),
+                Cut::Forbidden(reason) => return Poll::Ready(reason),
+            }
+        }
+        let was_open = self.down.stage == Stage::Open;
+        let down = self.down.pump(cx, node, client, buffer, |chunk| {
+            gate.received(chunk);
+            Ok(())
+        });
+        if was_open && self.down.source_ended(&down) && self.up.stage == Stage::Open {
+            gate.abandoned();
+        }
+        if let Poll::Ready(Err(cut)) = down {
+            match cut {
+                Cut::SourceBroke => return Poll::Ready(CloseReason::NodeReset),
+                Cut::SinkBroke => self.broken = Some(CloseReason::ClientReset),
+                Cut::Forbidden(reason) => return Poll::Ready(reason),
+            }
+        }
+        if self.up.stage == Stage::Done && self.down.stage == Stage::Done {
+            return Poll::Ready(self.broken.unwrap_or(CloseReason::Finished));
+        }
+        Poll::Pending
+    }
+}
+
+impl Flow {
+    /// Moves what can be moved now. Ready when this direction is over.
+    fn pump(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut Stream,
+        sink: &mut Stream,
+        buffer: &mut [u8],
+        pass: impl Fn(&[u8]) -> Result<(), CloseReason>,
+    ) -> Poll<Result<(), Cut>> {
+        for _ in 0..CHUNKS_PER_TURN {
+            ready!(self.flush(cx, sink))?;
+            match self.stage {
+                Stage::Open => {}
+                Stage::Ending => {
+                    // A sink that is gone already has been told.
+                    let _gone = ready!(sink.poll_shutdown(cx));
+                    self.stage = Stage::Done;
+                    return Poll::Ready(Ok(()));
+                }
+                Stage::Done => return Poll::Ready(Ok(())),
+            }
+            match ready!(source.poll_read(cx, buffer)) {
+                Err(_) => return Poll::Ready(Err(Cut::SourceBroke)),
+                Ok(0) => self.stage = Stage::Ending,
+                Ok(length) => {
+                    let chunk = &buffer[..length];
+                    pass(chunk).map_err(Cut::Forbidden)?;
+                    self.forward(chunk, sink)?;
+                }
+            }
+        }
+        // A busy session queues up behind the others.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes what the sink takes at once, and keeps the rest.
+    fn forward(&mut self, chunk: &[u8], sink: &Stream) -> Result<(), Cut> {
+        let taken = match sink.try_write(chunk) {
+            Ok(taken) => taken,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            Err(_) => return Err(self.sink_broke()),
+        };
+        if taken < chunk.len() {
+            self.rest = chunk[taken..].to_vec();
+            self.taken = 0;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest, and gives its memory back as soon as all of it is taken.
+    fn flush(&mut self, cx: &mut Context<'_>, sink: &mut Stream) -> Poll<Result<(), Cut>> {
+        while self.taken < self.rest.len() {
+            match ready!(sink.poll_write(cx, &self.rest[self.taken..])) {
+                Ok(taken) if taken > 0 => self.taken += taken,
+                _ => return Poll::Ready(Err(self.sink_broke())),
+            }
+        }
+        if self.taken > 0 {
+            self.rest = Vec::new();
+            self.taken = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn sink_broke(&mut self) -> Cut {
+        self.rest = Vec::new();
+        self.taken = 0;
+        self.stage = Stage::Done;
+        Cut::SinkBroke
+    }
+
+    fn source_ended(&self, outcome: &Poll<Result<(), Cut>>) -> bool {
+        matches!(outcome, Poll::Ready(Err(Cut::SourceBroke)))
+            || (self.stage != Stage::Open && !matches!(outcome, Poll::Ready(Err(Cut::SinkBroke))))
+    }
+}

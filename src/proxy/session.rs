@@ -1,0 +1,227 @@
+//! A session: find a node (pick, dial, park), relay, and say in one line how it ended.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::accept::{Admission, ListenerPlace, Place, Ticket};
+use super::nodes::Node;
+use super::reject::{self, CONNECTION_LIMIT};
+use super::relay::{Gate, relay};
+use super::route::{self, Found};
+use super::sniff::{Complaint, complaint, is_replication};
+use super::stream::{Peer, Stream};
+use super::table::{Entry, Row, Table};
+use super::worker::{Listener, Worker};
+use crate::clock;
+use crate::config::model::ListenerConfig;
+use crate::core::alarm::AlarmKind;
+use crate::core::ids::NodeId;
+use crate::core::judge::Held;
+use crate::core::reason::CloseReason;
+use crate::core::time::Moment;
+
+/// Alarms of one session, at most one in this time.
+const COMPLAINT_ALARM_EVERY: Duration = Duration::from_secs(1);
+
+/// A client connection from its first to its last moment. Everything that counts it is a guard in here.
+pub(super) struct Connection {
+    pub(super) worker: Rc<Worker>,
+    row: Row,
+    peer: Peer,
+    opened: Moment,
+    admitted: Option<ListenerPlace>,
+    place: Option<Place>,
+}
+
+/// Starts serving a connection on this worker.
+pub(super) fn begin(worker: &Rc<Worker>, client: Stream, ticket: Ticket) {
+    let admitted = match ticket.admission {
+        Admission::Admitted(place) => Some(place),
+        Admission::Full => None,
+    };
+    let connection = Connection {
+        row: Table::add(&worker.table, Entry::new(ticket.listener)),
+        worker: Rc::clone(worker),
+        peer: ticket.peer,
+        opened: clock::now(),
+        admitted,
+        place: Some(ticket.place),
+    };
+    // A panic in there ends this task and no other; the guards in the connection undo their counts.
+    tokio::task::spawn_local(serve(connection, client));
+}
+
+/// What is alive while a session relays is kept small: this future is what an idle session costs.
+async fn serve(connection: Connection, client: Stream) {
+    // Finding a node is over soon, so its state is on the heap and given back before the relay begins.
+    let found = if connection.admitted.is_some() {
+        Box::pin(route::find_node(&connection, client)).await
+    } else {
+        Box::pin(reject::reject(&connection.worker, client, CONNECTION_LIMIT)).await;
+        Found::Ended(CloseReason::ConnectionLimit)
+    };
+    let reason = match found {
+        Found::Node(mut client, mut node) => {
+            // The task's waker, which stays the same: whoever dooms the session wakes it by this.
+            poll_fn(|cx| {
+                connection.entry().watch(cx.waker());
+                Poll::Ready(())
+            })
+            .await;
+            let gate = Pass(&connection);
+            relay(&gate, &connection.worker.buffer, &mut client, &mut node).await
+        }
+        Found::Ended(reason) => reason,
+    };
+    connection.end(reason);
+}
+
+impl Connection {
+    pub(super) fn entry(&self) -> &Entry {
+        &self.row.entry
+    }
+
+    pub(super) fn listener(&self) -> &Listener {
+        self.worker.listener(self.row.entry.listener)
+    }
+
+    pub(super) fn config(&self) -> &ListenerConfig {
+        &self.listener().config
+    }
+
+    fn end(self, reason: CloseReason) {
+        self.listener().meters.ended(reason);
+        let node = self.entry().node();
+        let held = self.entry().part();
+        self.log(reason, node.as_deref(), held);
+    }
+
+    fn log(&self, reason: CloseReason, node: Option<&Node>, held: Option<Held>) {
+        let tier = held.and_then(|held| self.config().chain.tiers.get(held.tier));
+        // Which listener's tier served: another one's after a fallback.
+        let via = tier.map_or("-", |tier| {
+            let listeners = &self.worker.shared.listeners;
+            listeners
+                .iter()
+                .find(|listener| listener.config.id == tier.listener)
+                .map_or("-", |listener| &listener.config.name)
+        });
+        let duration = clock::now().since(self.opened);
+        tracing::info!(
+            target: "rolecall::session",
+            listener = %self.config().name,
+            client = %self.peer,
+            group = node.map_or("-", |node| &node.group),
+            node = node.map_or("-", |node| &node.name),
+            tier = held.map(|held| held.tier),
+            via,
+            duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            bytes_in = self.entry().sent.get(),
+            bytes_out = self.entry().received.get(),
+            reason = reason.label(),
+            code = reason.haproxy_code(),
+            "{reason}"
+        );
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        drop(self.admitted.take());
+        drop(self.place.take());
+        self.worker.ended.notify_waiters();
+    }
+}
+
+/// The gate of a session's relay: the fence of R7, the counts, and the few looks at what passes.
+struct Pass<'a>(&'a Connection);
+
+impl Gate for Pass<'_> {
+    fn verdict(&self) -> Option<CloseReason> {
+        self.0.worker.verdict(self.0.entry())
+    }
+
+    fn sent(&self, chunk: &[u8]) {
+        let entry = self.0.entry();
+        entry.sent.set(entry.sent.get() + chunk.len() as u64);
+        let looks = entry.looks.get();
+        if looks > 0 {
+            entry.looks.set(looks - 1);
+            if is_replication(chunk) {
+                entry.replicates.set(true);
+                entry.looks.set(0);
+            }
+        }
+    }
+
+    fn received(&self, chunk: &[u8]) {
+        let entry = self.0.entry();
+        entry
+            .received
+            .set(entry.received.get() + chunk.len() as u64);
+        if chunk[0] == b'-' {
+            self.hear(chunk);
+        }
+    }
+
+    fn abandoned(&self) {
+        if let Some(node) = self.0.entry().node()
+            && node.parting_is_news(clock::now())
+        {
+            self.0.worker.alarm(node.id, AlarmKind::Suspicious);
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// R11: the node says that it cannot do what it was chosen for.
+    #[cold]
+    fn hear(&self, chunk: &[u8]) {
+        let entry = self.0.entry();
+        let Some(held) = entry.seat().map(|seat| seat.held) else {
+            return;
+        };
+        // On a read session -READONLY is the client's own mistake.
+        let telling = match complaint(chunk) {
+            Some(Complaint::ReadOnly) => held.term.is_some(),
+            Some(Complaint::Unable) => true,
+            None => false,
+        };
+        if telling {
+            self.alarm_seldom(entry, held.node);
+        }
+    }
+
+    fn alarm_seldom(&self, entry: &Entry, node: NodeId) {
+        let now = clock::now();
+        let due = entry
+            .alarmed
+            .get()
+            .is_none_or(|last| now.since(last) >= COMPLAINT_ALARM_EVERY);
+        if due {
+            entry.alarmed.set(Some(now));
+            self.0.worker.alarm(node, AlarmKind::Suspicious);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_session_is_small() {
+        let future = size_of_future(serve);
+        let entry = size_of::<Entry>();
+        assert!(
+            future + entry < 1024,
+            "the future takes {future}, the entry {entry} bytes"
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! The session table of a worker: what its judge and its sweep have to know of each connection, where
+//! they find it in one pass.
+//!
+//! An entry belongs to one thread, so its fields are cells; no byte that is relayed costs an atomic
+//! operation. The connection's own task writes them, but for `doomed`, which the judge and the sweep
+//! set.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::Waker;
+
+use super::nodes::{Claim, Node};
+use crate::core::judge::Held;
+use crate::core::reason::CloseReason;
+use crate::core::time::Moment;
+
+/// What a worker keeps of one connection.
+pub(super) struct Entry {
+    /// The listener's place in the configuration.
+    pub(super) listener: usize,
+    /// What it was given at its node, and by which version of the view that was judged last.
+    seat: Cell<Option<Seat>>,
+    node: RefCell<Option<Claim>>,
+    doomed: Cell<Option<CloseReason>>,
+    waker: RefCell<Option<Waker>>,
+    /// Bytes relayed to and from the node.
+    pub(super) sent: Cell<u64>,
+    pub(super) received: Cell<u64>,
+    flushed_sent: Cell<u64>,
+    flushed_received: Cell<u64>,
+    /// When the sweep last saw bytes move; the time of joining at first.
+    active: Cell<Moment>,
+    /// When it was last joined to a node.
+    joined: Cell<Moment>,
+    /// When it last alarmed the monitor.
+    pub(super) alarmed: Cell<Option<Moment>>,
+    /// R14: it is a replica at work.
+    pub(super) replicates: Cell<bool>,
+    /// Chunks of the client that are still looked into for that.
+    pub(super) looks: Cell<u8>,
+}
+
+/// A session's place at a node.
+#[derive(Clone, Copy)]
+pub(super) struct Seat {
+    pub(super) held: Held,
+    /// The worker's version of the view by which it was allowed last.
+    pub(super) version: u64,
+}
+
+/// First commands of a client that may show that it is a replica.
+const LOOKS: u8 = 3;
+
+impl Entry {
+    /// Of a connection that has no node yet.
+    pub(super) fn new(listener: usize) -> Self {
+        Self {
+            listener,
+            seat: Cell::new(None),
+            node: RefCell::default(),
+            doomed: Cell::new(None),
+            waker: RefCell::default(),
+            sent: Cell::default(),
+            received: Cell::default(),
+            flushed_sent: Cell::default(),
+            flushed_received: Cell::default(),
+            active: Cell::default(),
+            joined: Cell::default(),
+            alarmed: Cell::new(None),
+            replicates: Cell::new(false),
+            looks: Cell::new(LOOKS),
+        }
+    }
+
+    /// Joins it to a node; from now on it is judged.
+    pub(super) fn join(&self, claim: Claim, seat: Seat, now: Moment) {
+        claim.node().meters.sessions_total.increment(1);
+        self.node.replace(Some(claim));
+        self.seat.set(Some(seat));
+        self.active.set(now);
+        self.joined.set(now);
+    }
+
+    /// Gives the node's place free; what was relayed stays counted.
+    pub(super) fn part(&self) -> Option<Held> {
+        self.flush();
+        self.node.replace(None);
+        self.seat.take().map(|seat| seat.held)
+    }
+
+    pub(super) fn seat(&self) -> Option<Seat> {
+        self.seat.get()
+    }
+
+    /// Notes that it is allowed by this version of the view too.
+    pub(super) fn allow(&self, version: u64) {
+        if let Some(seat) = self.seat.get() {
+            self.seat.set(Some(Seat { version, ..seat }));
+        }
+    }
+
+    pub(super) fn node(&self) -> Option<Rc<Node>> {
+        self.node
+            .borrow()
+            .as_ref()
+            .map(|claim| Rc::clone(claim.node()))
+    }
+
+    pub(super) fn doomed(&self) -> Option<CloseReason> {
+        self.doomed.get()
+    }
+
+    /// Decides its end; the first reason stands. It ends when it is polled next: see [`Entry::wake`].
+    pub(super) fn doom(&self, reason: CloseReason) {
+        if self.doomed.get().is_none() {
+            self.doomed.set(Some(reason));
+        }
+    }
+
+    /// Remembers whom to wake.
+    pub(super) fn watch(&self, waker: &Waker) {
+        let mut known = self.waker.borrow_mut();
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Hands what was relayed since the last time to the metrics. Returns whether there was any.
+    fn flush(&self) -> bool {
+        let sent = self.sent.get() - self.flushed_sent.replace(self.sent.get());
+        let received = self.received.get() - self.flushed_received.replace(self.received.get());
+        let node = self.node.borrow();
+        let Some(claim) = node.as_ref() else {
+            return false;
+        };
+        if sent > 0 {
+            claim.node().meters.sent.increment(sent);
+        }
+        if received > 0 {
+            claim.node().meters.received.increment(received);
+        }
+        sent + received > 0
+    }
+
+    /// Once a second: hands the counts on. Returns since when nothing has moved.
+    pub(super) fn sweep(&self, now: Moment) -> Moment {
+        if self.flush() {
+            self.active.set(now);
+        }
+        self.active.get()
+    }
+
+    /// When it was joined to its node.
+    pub(super) fn joined(&self) -> Moment {
+        self.joined.get()
+    }
+}
+
+/// All connections of a worker.
+#[derive(Default)]
+pub(super) struct Table {
+    rows: RefCell<Vec<Option<Rc<Entry>>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+/// A connection's row, given back on drop.
+pub(super) struct Row {
+    table: Rc<Table>,
+    place: usize,
+    pub(super) entry: Rc<Entry>,
+}
+
+impl Table {
+    /// Adds a connection.
+    pub(super) fn add(self: &Rc<Self>, entry: Entry) -> Row {
+        let entry = Rc::new(entry);
+        let mut rows = self.rows.borrow_mut();
+        let place = self.free.borrow_mut().pop().unwrap_or(rows.len());
+        match rows.get_mut(place) {
+            Some(row) => *row = Some(Rc::clone(&entry)),
+            None => rows.push(Some(Rc::clone(&entry))),
+        }
+        Row {
+            table: Rc::clone(self),
+            place,
+            entry,
+        }
+    }
+
+    /// Visits every connection. The visitor must not add or remove one.
+    pub(super) fn each(&self, mut visit: impl FnMut(&Rc<Entry>)) {
+        for entry in self.rows.borrow().iter().flatten() {
+            visit(entry);
+        }
+    }
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        self.entry.part();
+        if let Some(row) = self.table.rows.borrow_mut().get_mut(self.place) {
+            *row = None;
+        }
+        self.table.free.borrow_mut().push(self.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_used_again() {
+        let table = Rc::new(Table::default());
+        let (first, second) = (table.add(Entry::new(1)), table.add(Entry::new(2)));
+        drop(first);
+        let third = table.add(Entry::new(3));
+        let mut seen = Vec::new();
+        table.each(|entry| seen.push(entry.listener));
+        assert_eq!(seen, [3, 2]);
+        drop((second, third));
+        assert_eq!(table.rows.borrow().len(), 2);
+    }
+
+    #[test]
+    fn the_first_reason_stands() {
+        let entry = Entry::new(0);
+        entry.doom(CloseReason::Demoted);
+        entry.doom(CloseReason::Idle);
+        assert_eq!(entry.doomed(), Some(CloseReason::Demoted));
+    }
+}

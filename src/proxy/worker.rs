@@ -1,0 +1,267 @@
+//! The state of one worker: its view of the groups, its sessions, and the judging of them (R7, R8, R16).
+//!
+//! Everything here belongs to one thread. A new snapshot is noticed in two ways that cannot miss each
+//! other: the judge task is woken and goes through the whole table in one pass, and each session looks
+//! for itself, before it passes a client's bytes on, whether it has been judged by the newest view.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::accept::Incoming;
+use super::loads::Loads;
+use super::nodes::Nodes;
+use super::relay::{BUFFER_SIZE, SharedBuffer};
+use super::table::{Entry, Table};
+use super::telemetry::ListenerMeters;
+use crate::clock;
+use crate::config::model::ListenerConfig;
+use crate::core::alarm::{Alarm, AlarmKind};
+use crate::core::ids::NodeId;
+use crate::core::judge::{has_outstayed, judge};
+use crate::core::reason::CloseReason;
+use crate::core::snapshot::Snapshot;
+
+/// What all workers share.
+pub(super) struct Shared {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) loads: Arc<Loads>,
+    pub(super) alarms: mpsc::Sender<Alarm>,
+    /// One for each worker.
+    pub(super) doors: Vec<Door>,
+}
+
+/// One listener: its configuration and its metrics.
+pub(super) struct Listener {
+    pub(super) config: ListenerConfig,
+    pub(super) meters: ListenerMeters,
+}
+
+/// How other workers see a worker.
+pub(super) struct Door {
+    /// Its connections; whoever gives it one counts it in before it arrives.
+    pub(super) connections: AtomicUsize,
+    /// Where connections are handed over.
+    pub(super) hand: mpsc::UnboundedSender<Incoming>,
+}
+
+/// One worker.
+pub(super) struct Worker {
+    pub(super) index: usize,
+    pub(super) shared: Arc<Shared>,
+    feed: RefCell<watch::Receiver<Arc<Snapshot>>>,
+    snapshot: RefCell<Arc<Snapshot>>,
+    /// Counts the snapshots that this worker has taken.
+    version: Cell<u64>,
+    pub(super) nodes: Nodes,
+    pub(super) table: Rc<Table>,
+    pub(super) buffer: SharedBuffer,
+    rotation: Cell<usize>,
+    /// Rung at each new snapshot and at the end of the grace: parked connections look again.
+    pub(super) changed: Notify,
+    /// Rung at the end of each connection.
+    pub(super) ended: Notify,
+    ending: Cell<bool>,
+    /// Sessions that snapshots have closed since it was last told, by node and reason.
+    toll: RefCell<HashMap<(NodeId, CloseReason), usize>>,
+}
+
+impl Worker {
+    /// A worker that has taken the first snapshot.
+    pub(super) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        mut feed: watch::Receiver<Arc<Snapshot>>,
+    ) -> Self {
+        let snapshot = feed.borrow_and_update().clone();
+        let nodes = Nodes::default();
+        nodes.learn(&snapshot, &shared.loads);
+        Self {
+            index,
+            shared,
+            feed: RefCell::new(feed),
+            snapshot: RefCell::new(snapshot),
+            version: Cell::new(0),
+            nodes,
+            table: Rc::default(),
+            buffer: RefCell::new(vec![0; BUFFER_SIZE].into_boxed_slice()),
+            // Workers begin at different places, or each would give its first session to the same node.
+            rotation: Cell::new(index),
+            changed: Notify::new(),
+            ended: Notify::new(),
+            ending: Cell::new(false),
+            toll: RefCell::default(),
+        }
+    }
+
+    /// Takes the newest snapshot, if there is one that was not taken yet: one atomic load when not.
+    pub(super) fn refresh(&self) {
+        // An error means that nobody publishes any more: the last view stays.
+        if self.feed.borrow().has_changed().unwrap_or(false) {
+            self.take_newest();
+        }
+    }
+
+    fn take_newest(&self) {
+        let newest = self.feed.borrow_mut().borrow_and_update().clone();
+        self.nodes.learn(&newest, &self.shared.loads);
+        self.snapshot.replace(newest);
+        self.version.set(self.version.get() + 1);
+    }
+
+    /// The view as last taken, and its version.
+    pub(super) fn view(&self) -> (Arc<Snapshot>, u64) {
+        (Arc::clone(&self.snapshot.borrow()), self.version.get())
+    }
+
+    /// A number that changes from call to call.
+    pub(super) fn rotation(&self) -> usize {
+        self.rotation.replace(self.rotation.get().wrapping_add(1))
+    }
+
+    /// The listener at this place of the configuration.
+    pub(super) fn listener(&self, place: usize) -> &Listener {
+        &self.shared.listeners[place]
+    }
+
+    /// The fence of R7: whether this session may go on by the newest view, and if not, why.
+    pub(super) fn verdict(&self, entry: &Entry) -> Option<CloseReason> {
+        if let Some(reason) = entry.doomed() {
+            return Some(reason);
+        }
+        self.refresh();
+        let seat = entry.seat()?;
+        if seat.version == self.version.get() {
+            return None;
+        }
+        self.judge(entry)
+    }
+
+    /// Judges a session by the view as last taken, and dooms it when it must end.
+    fn judge(&self, entry: &Entry) -> Option<CloseReason> {
+        let seat = entry.seat()?;
+        let config = &self.listener(entry.listener).config;
+        let snapshot = self.snapshot.borrow();
+        let reason = match snapshot.group(config.group) {
+            Some(group) => judge(&seat.held, &config.chain, group),
+            None => Some(CloseReason::NodeRemoved),
+        };
+        match reason {
+            None => entry.allow(self.version.get()),
+            Some(reason) => {
+                entry.doom(reason);
+                let key = (seat.held.node, reason);
+                *self.toll.borrow_mut().entry(key).or_default() += 1;
+            }
+        }
+        reason
+    }
+
+    /// Takes the newest snapshot and judges every session by it: all are marked before any is woken.
+    pub(super) fn judge_all(&self) {
+        self.refresh();
+        let mut doomed = Vec::new();
+        self.table.each(|entry| {
+            let stale = entry
+                .seat()
+                .is_some_and(|seat| seat.version != self.version.get());
+            if stale && entry.doomed().is_none() && self.judge(entry).is_some() {
+                doomed.push(Rc::clone(entry));
+            }
+        });
+        for entry in doomed {
+            entry.wake();
+        }
+        self.tell_toll();
+        self.changed.notify_waiters();
+    }
+
+    /// Takes what was published last by somebody who publishes no more.
+    pub(super) fn judge_last(&self) {
+        self.take_newest();
+        self.judge_all();
+    }
+
+    fn tell_toll(&self) {
+        for ((node, reason), count) in self.toll.borrow_mut().drain() {
+            let node = self.nodes.get(node);
+            let name = node.as_ref().map_or("a node", |node| &node.name);
+            let sessions = if count == 1 { "session" } else { "sessions" };
+            tracing::info!(
+                target: "rolecall::proxy",
+                worker = self.index, node = name, sessions = count, reason = reason.label(),
+                "closed {count} {sessions} of {name}: {reason}"
+            );
+        }
+    }
+
+    /// The round that replaces a timer in each session: counts are handed to the metrics, idle
+    /// sessions and those that outstayed on a fallback are closed.
+    pub(super) fn sweep(&self) {
+        self.refresh();
+        let now = clock::now();
+        let snapshot = self.snapshot.borrow();
+        let mut doomed = Vec::new();
+        self.table.each(|entry| {
+            let Some(seat) = entry.seat() else { return };
+            let active = entry.sweep(now);
+            // R14: a replica at work is left alone.
+            if entry.replicates.get() {
+                return;
+            }
+            let config = &self.listener(entry.listener).config;
+            let idle = config
+                .idle_timeout
+                .is_some_and(|limit| now.since(active) >= limit);
+            let age = now.since(entry.joined());
+            let outstayed = || {
+                snapshot.group(config.group).is_some_and(|group| {
+                    let limit = config.fallback_max_age;
+                    has_outstayed(&seat.held, &config.chain, group, age, limit)
+                })
+            };
+            let reason = if idle {
+                Some(CloseReason::Idle)
+            } else {
+                outstayed().then_some(CloseReason::BetterTier)
+            };
+            if let Some(reason) = reason {
+                entry.doom(reason);
+                doomed.push(Rc::clone(entry));
+            }
+        });
+        for entry in doomed {
+            entry.wake();
+        }
+    }
+
+    /// The grace has passed: all sessions end, parked clients are told.
+    pub(super) fn end_all(&self) {
+        self.ending.set(true);
+        self.table.each(|entry| entry.doom(CloseReason::Shutdown));
+        self.table.each(|entry| entry.wake());
+        self.changed.notify_waiters();
+    }
+
+    /// Whether the grace has passed.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
+    /// Asks the monitor to look at a node now. When it has more to do than it can queue, one more
+    /// alarm would tell it nothing.
+    pub(super) fn alarm(&self, node: NodeId, kind: AlarmKind) {
+        let alarm = Alarm {
+            node,
+            at: clock::now(),
+            kind,
+        };
+        if self.shared.alarms.try_send(alarm).is_err() {
+            tracing::debug!(target: "rolecall::proxy", ?alarm, "the monitor takes no more alarms");
+        }
+    }
+}
