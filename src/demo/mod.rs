@@ -17,6 +17,7 @@ mod process;
 mod settings;
 mod signals;
 mod story;
+mod sum;
 mod topology;
 mod traffic;
 mod view;

@@ -3,49 +3,24 @@
 //! Times are taken by asking the nodes directly every few milliseconds, and from the acknowledgements
 //! that the demo's own clients got; the proxy is not asked for them.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, Reply, Role, role_of};
 use super::error::DemoError;
 use super::process::BREATH;
+use super::settings::DOWN_AFTER_MS;
+use super::sum::{self, Sum, Told};
 use super::topology::{NODES, PATIENCE, Topology, in_sync};
-use super::traffic::{Ack, Ledger, Memory, Totals, Traffic};
+use super::traffic::{Ack, Memory, Traffic};
 use super::{say, words};
 
 /// How much is written and read before something is broken, and after it is mended.
 const STEADY_WRITES: u64 = 600;
 /// How many questions go to a node at once when the writes are looked for.
 const BATCH: usize = 500;
-
-/// What the story measured.
-struct Told {
-    victim: &'static str,
-    promoted: &'static str,
-    victim_run: String,
-    promoted_run: String,
-    killed_to_promoted: Duration,
-    promoted_to_write: Duration,
-    returned_claiming: bool,
-    returned_to_replica: Duration,
-    slowest_read: Duration,
-}
-
-/// What became of the acknowledged writes.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Sum {
-    acknowledged: usize,
-    /// Acknowledged by the primary that was killed, before it had sent them on.
-    lost_by_replication: usize,
-    /// Acknowledged by the promoted primary, and not there.
-    lost_by_promoted: usize,
-    /// Acknowledged by a server that was not the primary then.
-    by_wrong_primary: usize,
-}
 
 /// Plays the story and adds it up.
 pub(super) fn play(topology: &mut Topology) -> Result<(), DemoError> {
@@ -59,10 +34,11 @@ pub(super) fn play(topology: &mut Topology) -> Result<(), DemoError> {
     ));
     let told = fail_over(topology, &traffic)?;
     let (totals, ledger) = traffic.finish();
+    judge_promotions(topology)?;
     let present = keys_present(topology.address(told.promoted), &ledger.acks)
         .map_err(DemoError::system(format!("read from {}", told.promoted)))?;
-    let sum = add_up(&ledger.acks, &present, &told.victim_run, &told.promoted_run);
-    report(&told, &sum, totals, &ledger);
+    let sum = Sum::of(&ledger.acks, &present, &told.victim_run, &told.promoted_run);
+    sum::report(&told, &sum, totals, &ledger);
     judge(&sum, topology)
 }
 
@@ -99,20 +75,10 @@ fn fail_over(topology: &mut Topology, traffic: &Traffic) -> Result<Told, DemoErr
         "{:>9}  first write acknowledged by {promoted}",
         since_kill(first_write)
     ));
-    steady(
-        topology,
-        traffic,
-        "steady writes and reads after the promotion",
-    )?;
-
+    steady(topology, traffic, "steady writes and reads again")?;
     let (returned_claiming, returned_to_replica) = bring_back(topology, victim, killed)?;
     steady(topology, traffic, "steady writes and reads at the end")?;
-    topology.wait("redis-local to be in sync at the end", |it| {
-        in_sync(it.address(NODES[3]))
-    })?;
-    topology.wait("rolecall to hold the promoted node for the primary", |it| {
-        it.primary() == Some(promoted)
-    })?;
+    all_is_well(topology, promoted)?;
     Ok(Told {
         victim,
         promoted,
@@ -123,6 +89,15 @@ fn fail_over(topology: &mut Topology, traffic: &Traffic) -> Result<Told, DemoErr
         returned_claiming,
         returned_to_replica,
         slowest_read: traffic.slowest_read(),
+    })
+}
+
+fn all_is_well(topology: &mut Topology, primary: &str) -> Result<(), DemoError> {
+    topology.wait("redis-local to be in sync at the end", |it| {
+        in_sync(it.address(NODES[3]))
+    })?;
+    topology.wait("rolecall to hold the promoted node for the primary", |it| {
+        it.primary() == Some(primary)
     })
 }
 
@@ -221,86 +196,18 @@ fn keys_present(address: SocketAddr, acks: &[Ack]) -> io::Result<Vec<bool>> {
     Ok(present)
 }
 
-fn add_up(acks: &[Ack], present: &[bool], victim_run: &str, promoted_run: &str) -> Sum {
-    let mut sum = Sum {
-        acknowledged: acks.len(),
-        ..Sum::default()
-    };
-    for (ack, present) in acks.iter().zip(present) {
-        match &*ack.run {
-            run if run == victim_run => sum.lost_by_replication += usize::from(!present),
-            run if run == promoted_run => sum.lost_by_promoted += usize::from(!present),
-            _ => sum.by_wrong_primary += 1,
-        }
+/// The sum takes every server but two for a wrong primary, so it holds for one failover only.
+fn judge_promotions(topology: &Topology) -> Result<(), DemoError> {
+    match topology.promotions() {
+        0 | 1 => Ok(()),
+        times => Err(DemoError::Wrong {
+            what: format!(
+                "Sentinel promoted {times} times instead of once, so this machine is too busy for \
+                 down-after-milliseconds {DOWN_AFTER_MS}; try again when it is calmer"
+            ),
+            logs: topology.logs().to_owned(),
+        }),
     }
-    sum
-}
-
-fn report(told: &Told, sum: &Sum, totals: Totals, ledger: &Ledger) {
-    let runs: BTreeSet<&Arc<str>> = ledger.acks.iter().map(|ack| &ack.run).collect();
-    say("\nThe sum:");
-    let line = |what: &str, figure: &str| say(&format!("  {what:<52} {figure:>9}"));
-    line(
-        "from the kill to the promotion (Sentinel's part)",
-        &words(told.killed_to_promoted),
-    );
-    line(
-        "from the promotion to the first write (rolecall's)",
-        &words(told.promoted_to_write),
-    );
-    line(
-        "longest time without an acknowledged write",
-        &words(ledger.longest_pause),
-    );
-    line("slowest answered read", &words(told.slowest_read));
-    line(
-        "from the old primary's restart to a replica in sync",
-        &words(told.returned_to_replica),
-    );
-    line("writes acknowledged", &sum.acknowledged.to_string());
-    line("servers that acknowledged writes", &runs.len().to_string());
-    line(
-        "writes broken off, tried again",
-        &totals.failed_writes.to_string(),
-    );
-    line("reads answered", &totals.reads.to_string());
-    line("reads failed", &totals.failed_reads.to_string());
-    line("connections refused", &totals.refused.to_string());
-    line(
-        "writes acknowledged by a wrong primary",
-        &sum.by_wrong_primary.to_string(),
-    );
-    line(
-        "acknowledged writes lost",
-        &sum.lost_by_replication.to_string(),
-    );
-    let claimed = if told.returned_claiming {
-        format!(
-            "{} claimed to be the primary when it came back. ",
-            told.victim
-        )
-    } else {
-        String::new()
-    };
-    say(&format!(
-        "\n{claimed}{} writes were acknowledged by a wrong primary.\n\
-         {} acknowledged writes were lost{}",
-        sum.by_wrong_primary,
-        sum.lost_by_replication,
-        if sum.lost_by_replication == 0 {
-            format!(
-                ": what {} had acknowledged had reached {} before the kill. Redis replicates \
-                 asynchronously, so another time it may be a few.",
-                told.victim, told.promoted
-            )
-        } else {
-            format!(
-                " because Redis replicates asynchronously: {} had acknowledged them and was killed before \
-                 they reached {}. No proxy can bring them back.",
-                told.victim, told.promoted
-            )
-        }
-    ));
 }
 
 /// Losses by asynchronous replication belong to Redis; the others would be ours.
@@ -319,32 +226,4 @@ fn judge(sum: &Sum, topology: &Topology) -> Result<(), DemoError> {
         what,
         logs: topology.logs().to_owned(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Sum, add_up};
-    use crate::demo::traffic::Ack;
-
-    #[test]
-    fn losses_are_told_apart_by_who_acknowledged() {
-        let acks: Vec<Ack> = ["old", "old", "new", "new", "revenant", "revenant"]
-            .iter()
-            .enumerate()
-            .map(|(number, run)| Ack {
-                key: number.to_string(),
-                run: (*run).into(),
-            })
-            .collect();
-        let present = [true, false, true, false, false, true];
-        assert_eq!(
-            add_up(&acks, &present, "old", "new"),
-            Sum {
-                acknowledged: 6,
-                lost_by_replication: 1,
-                lost_by_promoted: 1,
-                by_wrong_primary: 2,
-            }
-        );
-    }
 }

@@ -223,6 +223,16 @@ impl Topology {
             .find(|name| metrics.is_set("rolecall_group_primary", &[("node", name)]))
     }
 
+    /// How often the Sentinels have promoted a replica: each promotion takes a new epoch.
+    pub(super) fn promotions(&self) -> u64 {
+        let sentinels = self.addresses.sentinels.iter();
+        let epochs = sentinels.filter_map(|address| sentinel_says(*address, "config-epoch"));
+        epochs
+            .filter_map(|epoch| epoch.parse().ok())
+            .max()
+            .unwrap_or(0)
+    }
+
     /// All nodes, the local replica last.
     pub(super) fn nodes(&self) -> &[Node] {
         &self.nodes
@@ -381,15 +391,18 @@ pub(super) fn in_sync(address: SocketAddr) -> bool {
 
 /// Whether a Sentinel knows enough for a failover: two replicas and two other Sentinels.
 fn is_ready(address: SocketAddr) -> bool {
-    let asked = Client::connect(address, Duration::from_millis(500))
-        .and_then(|mut client| client.call(&["SENTINEL", "MASTER", "redis-ha"]));
-    let Ok(Reply::Array(fields)) = asked else {
-        return false;
+    let says = |key| sentinel_says(address, key).as_deref() == Some("2");
+    says("num-slaves") && says("num-other-sentinels")
+}
+
+/// One field of what a Sentinel says of the group.
+fn sentinel_says(address: SocketAddr, key: &str) -> Option<String> {
+    let mut client = Client::connect(address, Duration::from_millis(500)).ok()?;
+    let Ok(Reply::Array(fields)) = client.call(&["SENTINEL", "MASTER", "redis-ha"]) else {
+        return None;
     };
-    let says = |key: &str, value: &str| {
-        fields.chunks(2).any(|pair| {
-            matches!(pair, [Reply::Bulk(Some(k)), Reply::Bulk(Some(v))] if k == key && v == value)
-        })
-    };
-    says("num-slaves", "2") && says("num-other-sentinels", "2")
+    fields.chunks(2).find_map(|pair| match pair {
+        [Reply::Bulk(Some(name)), Reply::Bulk(Some(value))] if name == key => Some(value.clone()),
+        _ => None,
+    })
 }
