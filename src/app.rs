@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin, AdminState};
 use crate::config::model::Config;
 use crate::core::snapshot::Snapshot;
+use crate::core::time::in_words;
 use crate::proxy::{self, Feed, Proxy, ProxySettings};
 use crate::{check, clock, config, metrics, telemetry};
 
@@ -47,7 +49,9 @@ pub fn run(path: &Path) -> Result<(), RunError> {
     let config = config::load(path)?;
     let telemetry = telemetry::init(config.log)?;
     let metrics = metrics::install()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let ended = runtime.block_on(control(config, metrics, telemetry.dropped()));
     if let Err(error) = &ended {
         tracing::error!("{error}");
@@ -70,22 +74,27 @@ async fn control(
     let settings = ProxySettings {
         listeners: config.listeners.clone(),
         workers: config.workers,
-        grace: config.grace,
     };
-    let feed = Feed { snapshots: snapshots.clone(), alarms: alarms_in };
+    let feed = Feed {
+        snapshots: snapshots.clone(),
+        alarms: alarms_in,
+    };
     let proxy = proxy::start(settings, feed)?;
     if let Some(address) = config.admin.http {
         let admin = admin::bind(address).await?;
         serve_admin(admin, &config, metrics.clone(), snapshots, &stop);
     }
-    tokio::spawn(metrics::upkeep(metrics, move || dropped.lines(), stop.clone()));
+    tokio::spawn(metrics::upkeep(
+        metrics,
+        move || dropped.lines(),
+        stop.clone(),
+    ));
     check::start(&config, &publisher, alarms, &stop);
     announce(&config, &proxy);
 
     signals.wait_for_end().await;
     drain(proxy, config.grace, &mut signals).await;
     stop.cancel();
-    tracing::info!("ended");
     Ok(())
 }
 
@@ -97,27 +106,35 @@ fn serve_admin(
     stop: &CancellationToken,
 ) {
     let listeners = config.listeners.clone();
-    let readiness = move || admin::readiness(&snapshots.borrow(), &listeners);
-    let state = AdminState { metrics, readiness: Arc::new(readiness) };
+    // Once ready, ready for good: a node that moves later is unknown for a moment, and no reason to
+    // take the proxy out.
+    let ready = AtomicBool::new(false);
+    let readiness = move || {
+        if ready.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let missing = admin::readiness(&snapshots.borrow(), &listeners);
+        ready.fetch_or(missing.is_empty(), Ordering::Relaxed);
+        missing
+    };
+    let state = AdminState {
+        metrics,
+        readiness: Arc::new(readiness),
+    };
     tracing::info!("admin listens on http://{}", admin.address());
     tokio::spawn(admin.serve(state, stop.clone()));
 }
 
 /// The first signal lets sessions go on for the grace, the second ends them now.
 async fn drain(proxy: Proxy, grace: Duration, signals: &mut Signals) {
-    proxy.drain();
     tracing::info!(
         "draining: no new connections; open sessions may go on for {}; a second signal ends them now",
-        crate::core::time::in_words(grace)
+        in_words(grace)
     );
-    let hurry = CancellationToken::new();
-    let shutdown = proxy.shutdown(grace, hurry.clone());
-    tokio::pin!(shutdown);
     tokio::select! {
-        () = &mut shutdown => return,
-        () = signals.wait_for_end() => hurry.cancel(),
+        () = proxy.shutdown(grace) => tracing::info!("ended"),
+        () = signals.wait_for_end() => tracing::warn!("a second signal: ended at once"),
     }
-    shutdown.await;
 }
 
 fn announce(config: &Config, proxy: &Proxy) {

@@ -7,13 +7,13 @@ use std::time::Duration;
 use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 
 use crate::config::model::{GroupConfig, ListenerConfig};
+use crate::core::chain::Chain;
 use crate::core::event::{Event, EventKind};
 use crate::core::group::Group;
 use crate::core::health::Status;
 use crate::core::ids::{ListenerId, NodeId};
 use crate::core::node::NodeState;
 use crate::core::outcome::{Outcome, Report};
-use crate::core::chain::Chain;
 use crate::core::time::Moment;
 use crate::metrics;
 
@@ -37,6 +37,8 @@ struct NodeGauges {
     up: Gauge,
     roles: [Gauge; 3],
     primary: Gauge,
+    lag_bytes: Gauge,
+    lag_seconds: Gauge,
     duration: Histogram,
     checks: HashMap<&'static str, Counter>,
 }
@@ -81,8 +83,12 @@ impl Gauges {
 
     /// Counts one check.
     pub(super) fn checked(&self, node: NodeId, report: &Report) {
-        let Some(gauges) = self.nodes.get(&node) else { return };
-        gauges.duration.record(report.finished.since(report.started));
+        let Some(gauges) = self.nodes.get(&node) else {
+            return;
+        };
+        gauges
+            .duration
+            .record(report.finished.since(report.started));
         if let Some(counter) = gauges.checks.get(report.outcome.label()) {
             counter.increment(1);
         }
@@ -91,7 +97,8 @@ impl Gauges {
     /// Counts elections that replaced a primary.
     pub(super) fn happened(&mut self, event: &Event) {
         if matches!(event.kind, EventKind::Elected { .. }) {
-            self.primary_changes.increment(u64::from(self.elected_before));
+            self.primary_changes
+                .increment(u64::from(self.elected_before));
             self.elected_before = true;
         }
     }
@@ -100,23 +107,40 @@ impl Gauges {
     pub(super) fn follow(&mut self, group: &Group, now: Moment) {
         self.pass_time(group, now);
         let view = group.view();
-        self.claimants.set(f64::from(u32::try_from(group.claimants()).unwrap_or(u32::MAX)));
+        self.claimants.set(f64::from(
+            u32::try_from(group.claimants()).unwrap_or(u32::MAX),
+        ));
         for node in group.nodes() {
-            let Some(gauges) = self.nodes.get(&node.settings.id) else { continue };
-            let elected = view.primary.is_some_and(|primary| primary.node == node.settings.id);
+            let Some(gauges) = self.nodes.get(&node.settings.id) else {
+                continue;
+            };
+            let elected = view
+                .primary
+                .is_some_and(|primary| primary.node == node.settings.id);
             gauges.primary.set(flag(elected));
             gauges.up.set(flag(is_up(node)));
+            // Unknown is no number: NaN shows as a gap instead of as "no lag".
+            let lag_bytes = node.lag.bytes().map_or(f64::NAN, figure);
+            let lag_seconds = node.lag.age(now).map_or(f64::NAN, |age| age.as_secs_f64());
+            gauges.lag_bytes.set(if elected { 0.0 } else { lag_bytes });
+            gauges
+                .lag_seconds
+                .set(if elected { 0.0 } else { lag_seconds });
             for (label, gauge) in ROLES.iter().zip(&gauges.roles) {
                 gauge.set(flag(*label == role(node)));
             }
         }
         for (id, chain, members) in &self.listeners {
             for node in &view.nodes {
-                let Some(gauge) = members.get(&node.id) else { continue };
+                let Some(gauge) = members.get(&node.id) else {
+                    continue;
+                };
                 // Its own tiers only: what it falls back to is told at that listener.
-                let serves = chain.tiers.iter().filter(|tier| tier.listener == *id).any(|tier| {
-                    tier.members.contains(node) && tier.verdict(node).is_ok()
-                });
+                let serves = chain
+                    .tiers
+                    .iter()
+                    .filter(|tier| tier.listener == *id)
+                    .any(|tier| tier.members.contains(node) && tier.verdict(node).is_ok());
                 gauge.set(flag(serves));
             }
         }
@@ -144,12 +168,17 @@ impl NodeGauges {
             [group, node, (key, value.to_owned())]
         };
         let checks = Outcome::LABELS.map(|outcome| {
-            (outcome, counter!(metrics::CHECKS_TOTAL, &with("outcome", outcome)))
+            (
+                outcome,
+                counter!(metrics::CHECKS_TOTAL, &with("outcome", outcome)),
+            )
         });
         Self {
             up: gauge!(metrics::NODE_UP, &labels),
             roles: ROLES.map(|role| gauge!(metrics::NODE_ROLE, &with("role", role))),
             primary: gauge!(metrics::GROUP_PRIMARY, &labels),
+            lag_bytes: gauge!(metrics::NODE_REPLICATION_LAG_BYTES, &labels),
+            lag_seconds: gauge!(metrics::NODE_REPLICATION_LAG_SECONDS, &labels),
             duration: histogram!(metrics::CHECK_DURATION_SECONDS, &labels),
             checks: checks.into_iter().collect(),
         }
@@ -162,7 +191,10 @@ fn flag(set: bool) -> f64 {
 
 /// Whether the node answers its checks, whatever it answers.
 fn is_up(node: &NodeState) -> bool {
-    matches!(node.health.status(), Status::Up | Status::Alive(_) | Status::Rising(_))
+    matches!(
+        node.health.status(),
+        Status::Up | Status::Alive(_) | Status::Rising(_)
+    )
 }
 
 fn role(node: &NodeState) -> &'static str {
@@ -176,4 +208,10 @@ fn role(node: &NodeState) -> &'static str {
         }
         _ => "unknown",
     }
+}
+
+/// Offsets stay far below 2^53, up to which a float holds every whole number.
+#[expect(clippy::cast_precision_loss, reason = "a metric is a float")]
+fn figure(bytes: u64) -> f64 {
+    bytes as f64
 }

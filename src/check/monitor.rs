@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::gauges::Gauges;
-use super::node::{FromNode, Wake};
+use super::node::FromNode;
+use super::wake::{By, Wake};
 use crate::clock;
 use crate::core::alarm::{Alarm, AlarmKind};
 use crate::core::event::{Event, EventKind, Serves};
@@ -21,7 +22,7 @@ use crate::core::snapshot::Snapshot;
 pub(super) struct NodeHandle {
     pub(super) id: NodeId,
     pub(super) pace: watch::Sender<std::time::Duration>,
-    pub(super) wake: mpsc::Sender<Wake>,
+    pub(super) wake: Arc<Wake>,
 }
 
 /// The shell of one [`Group`].
@@ -71,15 +72,19 @@ impl Monitor {
     fn alarm(&mut self, alarm: Alarm) {
         self.group.alarm(alarm);
         if let Some(node) = self.nodes.iter().find(|node| node.id == alarm.node) {
-            // A full queue holds a wake-up already.
-            let _ = node.wake.try_send(Wake { dial: alarm.kind == AlarmKind::DialFailed });
+            node.wake.call(match alarm.kind {
+                AlarmKind::DialFailed => By::Dial,
+                AlarmKind::Suspicious => By::Connection,
+            });
         }
     }
 
     fn publish(&mut self) {
         let view = self.group.view();
         self.snapshots.send_if_modified(|snapshot| {
-            let known = snapshot.group(view.id).is_some_and(|known| **known == *view);
+            let known = snapshot
+                .group(view.id)
+                .is_some_and(|known| **known == *view);
             if !known {
                 *snapshot = Arc::new(snapshot.with(view.clone()));
             }
@@ -104,7 +109,12 @@ impl Monitor {
         let group = &*self.group.view().name;
         let what = &event.kind;
         match what {
-            EventKind::Elected { name, term, evidence, .. } => tracing::info!(
+            EventKind::Elected {
+                name,
+                term,
+                evidence,
+                ..
+            } => tracing::info!(
                 target: "rolecall::election", group, node = %name, term, rule = evidence.rule(), "{what}"
             ),
             EventKind::Lost { name, .. } => tracing::warn!(
@@ -116,9 +126,12 @@ impl Monitor {
             EventKind::ConflictOver => tracing::info!(
                 target: "rolecall::election", group, "{what}"
             ),
-            EventKind::Verdict { name, serves: Serves::Nothing, reason: Some(reason), .. }
-                if reason.is_trouble() =>
-            {
+            EventKind::Verdict {
+                name,
+                serves: Serves::Nothing,
+                reason: Some(reason),
+                ..
+            } if reason.is_trouble() => {
                 tracing::warn!(target: "rolecall::check", group, node = %name, "{what}");
             }
             EventKind::Verdict { name, .. } | EventKind::Role { name, .. } => tracing::info!(
@@ -128,7 +141,11 @@ impl Monitor {
     }
 
     fn name(&self, node: NodeId) -> Arc<str> {
-        let known = self.group.nodes().iter().find(|state| state.settings.id == node);
+        let known = self
+            .group
+            .nodes()
+            .iter()
+            .find(|state| state.settings.id == node);
         known.map_or_else(|| "?".into(), |state| state.settings.name.clone())
     }
 }

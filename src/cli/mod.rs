@@ -51,7 +51,9 @@ struct Check {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run { config } => told(app::run(&config)),
-        Command::Check(Check { ready: Some(url), .. }) => ready::run(&url),
+        Command::Check(Check {
+            ready: Some(url), ..
+        }) => ready::run(&url),
         Command::Check(Check { config, .. }) => check(&config.unwrap_or_default()),
         Command::Demo { story } => told(demo::run(DemoOptions { story })),
     }

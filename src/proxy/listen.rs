@@ -167,6 +167,10 @@ fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> 
     )?;
     // Connections of an earlier run that linger in TIME_WAIT are no reason to fail.
     socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `[::]:6379` and `0.0.0.0:6379` are two listeners, and may stand side by side.
+        socket.set_only_v6(true)?;
+    }
     socket.set_reuse_port(sharing == Sharing::AmongWorkers)?;
     tune(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
