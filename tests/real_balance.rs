@@ -31,13 +31,18 @@ fn spread(sessions: &[(String, Client)]) -> BTreeMap<&str, usize> {
 #[test]
 fn r12_three_hundred_sessions_are_spread_evenly() {
     let [a, b, c, d] = redis_group(NODES);
-    let proxy = Topology::standard(&[&a, &b, &c, &d]).patient_checks().start();
+    let proxy = Topology::standard(&[&a, &b, &c, &d])
+        .patient_checks()
+        .start();
     proxy.wait_eligible("redis-ro", &NODES, &REPLICAS);
 
     let mut sessions = open(&proxy, "redis-ro", 300);
     let counts = spread(&sessions);
     assert_eq!(counts.len(), 3, "{counts:?}");
-    assert!(counts.values().all(|n| (99..=101).contains(n)), "{counts:?}");
+    assert!(
+        counts.values().all(|n| (99..=101).contains(n)),
+        "{counts:?}"
+    );
     for node in REPLICAS {
         let shown = proxy.count("rolecall_node_sessions", &[("node", node)]);
         assert_eq!(shown, counts[node] as u64, "{node}");
@@ -53,7 +58,10 @@ fn r12_three_hundred_sessions_are_spread_evenly() {
     proxy.wait_metric("rolecall_node_sessions", &[], 240.0);
     sessions.extend(open(&proxy, "redis-ro", 60));
     let counts = spread(&sessions);
-    assert!(counts.values().all(|n| (99..=101).contains(n)), "{counts:?}");
+    assert!(
+        counts.values().all(|n| (99..=101).contains(n)),
+        "{counts:?}"
+    );
 
     drop(sessions);
     proxy.wait_metric("rolecall_node_sessions", &[], 0.0);

@@ -42,7 +42,9 @@ fn r15_a_half_close_does_not_cut_large_replies() {
     let value = "v".repeat(1 << 20);
     node.must(&["SET", "large", &value]);
     let mut client = proxy.client("redis-rw");
-    client.send(&encode(&["GET", "large"]).repeat(32)).expect("send");
+    client
+        .send(&encode(&["GET", "large"]).repeat(32))
+        .expect("send");
     client.half_close();
     for number in 0..32 {
         let reply = client.read_reply().expect("a whole reply");
@@ -80,8 +82,12 @@ fn r13_what_a_client_sent_that_left_while_parked_is_never_written() {
     let mut stays = proxy.client("redis-rw");
     proxy.wait_metric("rolecall_listener_parked", &labels, 4.0);
 
-    hangs_up.send(&encode(&["SET", "hangs-up", "x"])).expect("send");
-    half_closes.send(&encode(&["SET", "half-closes", "x"])).expect("send");
+    hangs_up
+        .send(&encode(&["SET", "hangs-up", "x"]))
+        .expect("send");
+    half_closes
+        .send(&encode(&["SET", "half-closes", "x"]))
+        .expect("send");
     let much: Vec<u8> = (0..2_000)
         .flat_map(|n| encode(&["SET", &format!("much-{n}"), "x"]))
         .collect();
@@ -141,7 +147,10 @@ fn transactions_subscriptions_and_large_values_pass() {
     assert!(client.cmd(&["MULTI"]).is_ok());
     client.cmd(&["INCR", "counter"]);
     client.cmd(&["INCR", "counter"]);
-    assert_eq!(client.cmd(&["EXEC"]), Reply::Array(vec![Reply::Int(1), Reply::Int(2)]));
+    assert_eq!(
+        client.cmd(&["EXEC"]),
+        Reply::Array(vec![Reply::Int(1), Reply::Int(2)])
+    );
 
     let mut subscriber = proxy.client("redis-rw");
     subscriber.cmd(&["SUBSCRIBE", "news"]);
@@ -151,9 +160,14 @@ fn transactions_subscriptions_and_large_values_pass() {
     };
     assert_eq!(message[2].text(), "hello");
 
-    let value: String = (0..10 << 20).map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap())).collect();
+    let value: String = (0..10 << 20)
+        .map(|n| char::from(b'a' + u8::try_from(n % 23).unwrap()))
+        .collect();
     assert!(client.cmd(&["SET", "large", &value]).is_ok());
-    assert!(client.cmd(&["GET", "large"]).text() == value, "10 MB come back unchanged");
+    assert!(
+        client.cmd(&["GET", "large"]).text() == value,
+        "10 MB come back unchanged"
+    );
 }
 
 #[test]
@@ -164,7 +178,9 @@ fn a_client_that_resets_its_connection_hurts_nobody() {
     node.must(&["SET", "large", &value]);
     for _ in 0..20 {
         let mut client = proxy.client("redis-rw");
-        client.send(&encode(&["GET", "large"]).repeat(8)).expect("send");
+        client
+            .send(&encode(&["GET", "large"]).repeat(8))
+            .expect("send");
         // Dropped with replies unread: the kernel answers the rest with a reset.
         client.read_reply().expect("a first reply");
         drop(client);
@@ -182,7 +198,10 @@ fn the_connection_limit_of_a_listener_is_told_in_redis_words() {
         .start();
     let mut first = proxy.client("redis-rw");
     let mut second = proxy.client("redis-rw");
-    assert_eq!((first.node(), second.node()), ("redis-1".into(), "redis-1".into()));
+    assert_eq!(
+        (first.node(), second.node()),
+        ("redis-1".into(), "redis-1".into())
+    );
     let reply = proxy.client("redis-rw").cmd(&["PING"]);
     assert_eq!(reply.error(), Some("ERR max number of clients reached"));
     drop(first);
@@ -217,12 +236,25 @@ fn redis_benchmark_and_redis_cli_run_unchanged() {
     let address = proxy.listener("redis-rw");
     let (ip, port) = (address.ip().to_string(), address.port().to_string());
     let at = ["-h", ip.as_str(), "-p", port.as_str()];
-    let cli = Command::new("redis-cli").args(at).args(["SET", "a", "b"]).output();
+    let cli = Command::new("redis-cli")
+        .args(at)
+        .args(["SET", "a", "b"])
+        .output();
     let cli = cli.expect("redis-cli is installed");
     assert_eq!(String::from_utf8_lossy(&cli.stdout).trim(), "OK");
     let benchmark = Command::new("redis-benchmark")
         .args(at)
-        .args(["-q", "-n", "5000", "-c", "50", "-P", "8", "-t", "set,get,lpush,mset"])
+        .args([
+            "-q",
+            "-n",
+            "5000",
+            "-c",
+            "50",
+            "-P",
+            "8",
+            "-t",
+            "set,get,lpush,mset",
+        ])
         .output()
         .expect("redis-benchmark is installed");
     let said = String::from_utf8_lossy(&benchmark.stdout).into_owned()

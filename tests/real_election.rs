@@ -67,9 +67,11 @@ fn r7_demotion_closes_every_write_session_and_no_later_write_gets_through() {
         waiting.push(client);
     }
     proxy.wait_metric("rolecall_listener_parked", &[], 3.0);
-    throughout(Duration::from_secs(1), "nothing is written at redis-1", || {
-        counter(&a) == "30"
-    });
+    throughout(
+        Duration::from_secs(1),
+        "nothing is written at redis-1",
+        || counter(&a) == "30",
+    );
 
     b.promote();
     for client in &mut waiting {
@@ -96,7 +98,10 @@ fn r11_a_demotion_is_known_at_the_first_refused_write() {
     let refused = writer.try_cmd(&["SET", "key", "2"]);
     if let Ok(reply) = refused {
         let error = reply.error().map(str::to_owned);
-        assert!(error.is_some_and(|e| e.starts_with("READONLY")), "{reply:?}");
+        assert!(
+            error.is_some_and(|e| e.starts_with("READONLY")),
+            "{reply:?}"
+        );
     }
     writer.wait_closed("the session of the refused writer is closed");
 }
@@ -122,11 +127,20 @@ fn r3_promotion_of_a_replica_beside_a_living_primary_moves_the_writes() {
     let traffic = Traffic::writers(proxy.listener("redis-rw"), 4);
     traffic.wait_more(500);
     let held = Duration::from_secs(2);
-    throughout(held, "writes stay at redis-2", || proxy.node_of("redis-rw") == "redis-2");
+    throughout(held, "writes stay at redis-2", || {
+        proxy.node_of("redis-rw") == "redis-2"
+    });
     let tally = traffic.finish();
-    assert!(tally.errors.is_empty() && tally.refused.is_empty(), "{tally:?}");
+    assert!(
+        tally.errors.is_empty() && tally.refused.is_empty(),
+        "{tally:?}"
+    );
     assert!(tally.broken.is_empty(), "{:?}", tally.broken);
-    assert_eq!(a.must(&["DBSIZE"]).text(), "0", "no write at the old primary");
+    assert_eq!(
+        a.must(&["DBSIZE"]).text(),
+        "0",
+        "no write at the old primary"
+    );
     proxy.wait_metric("rolecall_group_claimants", &[], 2.0);
 
     for (reader, node) in readers.iter_mut().zip(nodes) {
@@ -183,7 +197,11 @@ fn r2_writes_follow_the_role_round_and_round() {
 #[test]
 fn r3_a_handover_command_moves_the_writes_without_an_error() {
     let [a, b] = redis_group(["redis-1", "redis-2"]);
-    if !a.must(&["INFO", "replication"]).text().contains("master_failover_state") {
+    if !a
+        .must(&["INFO", "replication"])
+        .text()
+        .contains("master_failover_state")
+    {
         println!("FAILOVER needs Redis 6.2");
         return;
     }
@@ -198,6 +216,8 @@ fn r3_a_handover_command_moves_the_writes_without_an_error() {
     assert!(after.cmd(&["SET", "after", "1"]).is_ok());
     assert_eq!(after.node(), "redis-2");
     eventually(SOON, "both writes are on both nodes", || {
-        [&a, &b].iter().all(|node| node.must(&["DBSIZE"]).text() == "2")
+        [&a, &b]
+            .iter()
+            .all(|node| node.must(&["DBSIZE"]).text() == "2")
     });
 }

@@ -52,7 +52,9 @@ fn r9_r13_reads_go_on_and_writes_wait_until_a_promotion_without_one_refusal() {
     for key in &written.acknowledged {
         assert_eq!(b.must(&["EXISTS", key]).text(), "1", "{key} is lost");
     }
-    let waits = proxy.metrics().count("rolecall_park_wait_seconds_count", &in_lot);
+    let waits = proxy
+        .metrics()
+        .count("rolecall_park_wait_seconds_count", &in_lot);
     assert!(waits >= 4, "{waits} waits were measured");
 }
 
@@ -92,12 +94,20 @@ fn r9_without_a_primary_replicas_serve_reads_for_stale_reads_only() {
     assert_eq!(proxy.node_of("redis-ro"), "redis-2");
     proxy.wait_eligible("redis-ro", &["redis-2"], &[]);
     let reply = proxy.client("redis-ro").cmd(&["GET", "any"]);
-    assert!(reply.error().is_some_and(|e| e.starts_with("MASTERDOWN rolecall")), "{reply:?}");
+    assert!(
+        reply
+            .error()
+            .is_some_and(|e| e.starts_with("MASTERDOWN rolecall")),
+        "{reply:?}"
+    );
     let down: u64 = b
         .info("replication", "master_link_down_since_seconds")
         .parse()
         .expect("seconds");
-    assert!(down >= 2, "it was taken out {down} s after its link went down");
+    assert!(
+        down >= 2,
+        "it was taken out {down} s after its link went down"
+    );
 }
 
 #[test]
@@ -124,8 +134,14 @@ fn r7_a_primary_that_is_silent_for_two_seconds_keeps_its_sessions_and_its_role()
     }
     assert_eq!(a.must(&["GET", "counter"]).text(), "20");
     assert_eq!(proxy.node_of("redis-rw"), "redis-1");
-    assert_eq!(proxy.count("rolecall_group_primary_changes_total", &[]), changes);
-    assert_eq!(proxy.count("rolecall_sessions_closed_total", &[("reason", "demoted")]), 0);
+    assert_eq!(
+        proxy.count("rolecall_group_primary_changes_total", &[]),
+        changes
+    );
+    assert_eq!(
+        proxy.count("rolecall_sessions_closed_total", &[("reason", "demoted")]),
+        0
+    );
 }
 
 #[test]
@@ -159,15 +175,25 @@ fn a_failover_by_sentinels_from_crash_to_the_old_primarys_return() {
     let writers = Traffic::writers(proxy.listener("redis-rw"), 4);
     let (promoted, seen) = poll(SOON, "the Sentinels promote somebody", || {
         let role = |node: &common::redis::RedisNode| node.info("replication", "role");
-        [&b, &c].into_iter().find(|node| role(node) == "master").map(|n| (n, Instant::now()))
+        [&b, &c]
+            .into_iter()
+            .find(|node| role(node) == "master")
+            .map(|n| (n, Instant::now()))
     });
     writers.wait_more(1);
-    println!("first write served {:?} after the promotion was seen", seen.elapsed());
+    println!(
+        "first write served {:?} after the promotion was seen",
+        seen.elapsed()
+    );
     proxy.wait_primary(promoted.name());
     let changes = proxy.count("rolecall_group_primary_changes_total", &[]);
 
     a.restart();
-    assert_eq!(a.info("replication", "role"), "master", "it does not know better yet");
+    assert_eq!(
+        a.info("replication", "role"),
+        "master",
+        "it does not know better yet"
+    );
     eventually(SOON, "the Sentinels demote the old primary", || {
         a.info("replication", "role") == "slave"
     });
@@ -185,8 +211,14 @@ fn a_failover_by_sentinels_from_crash_to_the_old_primarys_return() {
         .filter(|key| promoted.must(&["EXISTS", key]).text() == "0")
         .collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    assert_eq!(proxy.count("rolecall_group_primary_changes_total", &[]), changes);
-    let others: Vec<&str> = NODES.into_iter().filter(|n| *n != promoted.name()).collect();
+    assert_eq!(
+        proxy.count("rolecall_group_primary_changes_total", &[]),
+        changes
+    );
+    let others: Vec<&str> = NODES
+        .into_iter()
+        .filter(|n| *n != promoted.name())
+        .collect();
     proxy.wait_eligible("redis-ro", &NODES, &others);
 }
 

@@ -22,14 +22,18 @@ fn seed(nodes: [&RedisNode; 3]) -> (Topology, common::redis::RedisBuilder) {
         .listener("redis-rw", "read-write", "park: { timeout: 60s }")
         .listener_at("redis-ro", ro, "read-only", "fallback: redis-rw")
         .listener("redis-local-ro", "local-read-only", "fallback: redis-ro");
-    let local = RedisNode::builder("redis-local").at(local_at).replica_of(ro);
+    let local = RedisNode::builder("redis-local")
+        .at(local_at)
+        .replica_of(ro);
     (topology, local)
 }
 
 /// Which of the nodes serves a replica now.
 fn upstream<'a>(nodes: &[&'a RedisNode]) -> Option<&'a RedisNode> {
     let serves = |node: &&RedisNode| {
-        node.must(&["INFO", "replication"]).text().contains("slave0:")
+        node.must(&["INFO", "replication"])
+            .text()
+            .contains("slave0:")
     };
     nodes.iter().copied().find(serves)
 }
@@ -44,7 +48,9 @@ fn r14_full_sync_and_stream_run_through_the_proxy() {
         node.replicate(&a);
     }
     eventually(SOON, "the replicas hold the keys", || {
-        [&b, &c].iter().all(|node| node.must(&["DBSIZE"]).text() == "20000")
+        [&b, &c]
+            .iter()
+            .all(|node| node.must(&["DBSIZE"]).text() == "20000")
     });
     let (topology, local) = seed([&a, &b, &c]);
     let proxy = topology.start();
@@ -52,7 +58,10 @@ fn r14_full_sync_and_stream_run_through_the_proxy() {
     let local = local.start();
     local.wait_in_sync();
     assert_eq!(local.must(&["DBSIZE"]).text(), "20000");
-    assert!(upstream(&[&b, &c]).is_some(), "it follows a replica, not the primary");
+    assert!(
+        upstream(&[&b, &c]).is_some(),
+        "it follows a replica, not the primary"
+    );
     proxy.wait_node_of("redis-local-ro", "redis-local");
 
     let mut writer = proxy.client("redis-rw");
@@ -77,14 +86,28 @@ fn r14_it_survives_the_death_of_the_node_that_it_replicated_from() {
     assert!(writer.cmd(&["SET", "first", "x"]).is_ok());
 
     for key in ["second", "third"] {
-        let dying = upstream(&[&b, &c]).expect("a replica serves it").name().to_owned();
-        if dying == "redis-2" { b.kill9() } else { c.kill9() }
-        assert!(writer.cmd(&["SET", key, "x"]).is_ok(), "the primary is not concerned");
+        let dying = upstream(&[&b, &c])
+            .expect("a replica serves it")
+            .name()
+            .to_owned();
+        if dying == "redis-2" {
+            b.kill9()
+        } else {
+            c.kill9()
+        }
+        assert!(
+            writer.cmd(&["SET", key, "x"]).is_ok(),
+            "the primary is not concerned"
+        );
         eventually(SOON, "the local replica follows another node", || {
             !local.must(&["GET", key]).is_nil()
         });
         local.wait_in_sync();
-        if dying == "redis-2" { b.restart() } else { c.restart() }
+        if dying == "redis-2" {
+            b.restart()
+        } else {
+            c.restart()
+        }
         let both = ["redis-2", "redis-3"];
         proxy.wait_eligible("redis-ro", &both, &both);
     }
@@ -126,14 +149,25 @@ fn r14_a_node_that_replicates_through_a_listener_never_serves_that_listener() {
         .group("claim_hold: 500ms")
         .start();
     proxy.wait_primary("redis-1");
-    let chained = RedisNode::builder("chained").at(chained_at).replica_of(ro).start();
+    let chained = RedisNode::builder("chained")
+        .at(chained_at)
+        .replica_of(ro)
+        .start();
     chained.wait_in_sync();
     let labels = [("node", "chained"), ("outcome", "answered")];
     proxy.wait_at_least("rolecall_checks_total", &labels, 3);
     for _ in 0..20 {
         assert_eq!(proxy.node_of("redis-ro"), "redis-1");
     }
-    assert_eq!(proxy.count("rolecall_node_eligible", &[("listener", "redis-ro"), ("node", "chained")]), 0);
+    assert_eq!(
+        proxy.count(
+            "rolecall_node_eligible",
+            &[("listener", "redis-ro"), ("node", "chained")]
+        ),
+        0
+    );
     a.must(&["SET", "key", "value"]);
-    eventually(SOON, "it replicates all the same", || !chained.must(&["GET", "key"]).is_nil());
+    eventually(SOON, "it replicates all the same", || {
+        !chained.must(&["GET", "key"]).is_nil()
+    });
 }

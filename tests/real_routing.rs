@@ -38,15 +38,21 @@ fn each_listener_leads_to_the_nodes_of_its_access() {
         readers.push((node, reader));
     }
     let on = |name: &str| readers.iter().filter(|(node, _)| node == name).count();
-    assert_eq!((on("redis-2"), on("redis-3")), (10, 10), "both replicas serve");
+    assert_eq!(
+        (on("redis-2"), on("redis-3")),
+        (10, 10),
+        "both replicas serve"
+    );
 
     let reply = proxy.client("redis-rw").cmd(&["SET", "written", "once"]);
     assert!(reply.is_ok(), "{reply:?}");
     eventually(SOON, "the write can be read at every listener", || {
-        ["redis-rw", "redis-ro", "redis-local-ro"].iter().all(|listener| {
-            let reply = proxy.client(listener).cmd(&["GET", "written"]);
-            !reply.is_nil() && reply.text() == "once"
-        })
+        ["redis-rw", "redis-ro", "redis-local-ro"]
+            .iter()
+            .all(|listener| {
+                let reply = proxy.client(listener).cmd(&["GET", "written"]);
+                !reply.is_nil() && reply.text() == "once"
+            })
     });
 }
 
@@ -86,7 +92,11 @@ fn every_replica_dead_reads_go_on_at_the_primary_and_come_back() {
     for _ in 0..10 {
         assert_ne!(proxy.node_of("redis-ro"), "redis-1", "R16: new ones return");
     }
-    assert_eq!(old.node(), "redis-1", "R16: the old session stays where it is");
+    assert_eq!(
+        old.node(),
+        "redis-1",
+        "R16: the old session stays where it is"
+    );
 }
 
 #[test]
@@ -99,7 +109,11 @@ fn local_replica_dead_and_back() {
     proxy.wait_eligible("redis-ro", &["redis-1", "redis-2"], &["redis-2"]);
 
     local.kill9();
-    assert_eq!(proxy.node_of("redis-local-ro"), "redis-2", "at once, by the failed dial");
+    assert_eq!(
+        proxy.node_of("redis-local-ro"),
+        "redis-2",
+        "at once, by the failed dial"
+    );
 
     local.restart();
     proxy.wait_node_of("redis-local-ro", "redis-local");
@@ -129,7 +143,11 @@ fn the_chain_goes_three_listeners_deep_and_through_backups() {
     local.kill9();
     proxy.wait_node_of("redis-local-ro", "far");
     for _ in 0..10 {
-        assert_eq!(proxy.node_of("redis-local-ro"), "far", "a backup waits its turn");
+        assert_eq!(
+            proxy.node_of("redis-local-ro"),
+            "far",
+            "a backup waits its turn"
+        );
     }
     far.kill9();
     proxy.wait_node_of("redis-local-ro", "spare");
@@ -240,7 +258,10 @@ fn r1_one_process_behind_two_addresses_is_one_node() {
             let labels = [("listener", "redis-ro"), ("node", node)];
             metrics.find("rolecall_node_eligible", &labels) == Some(1.0)
         };
-        let served: Vec<&str> = ["redis-2", "alias"].into_iter().filter(|n| eligible(n)).collect();
+        let served: Vec<&str> = ["redis-2", "alias"]
+            .into_iter()
+            .filter(|n| eligible(n))
+            .collect();
         (!served.is_empty()).then_some(served)
     });
     assert_eq!(served.len(), 1, "never both: {served:?}");

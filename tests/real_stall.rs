@@ -23,7 +23,9 @@ fn r15_a_client_that_stops_reading_keeps_its_session() {
     let mut stalled = proxy.client("redis-rw");
     let mut other = proxy.client("redis-rw");
     assert_eq!(stalled.node(), "redis-1");
-    stalled.send(&encode(&["GET", "large"]).repeat(64)).expect("send");
+    stalled
+        .send(&encode(&["GET", "large"]).repeat(64))
+        .expect("send");
 
     throughout(STALL, "the session is there, and others are served", || {
         let sessions = proxy.count("rolecall_listener_connections", &[]);
@@ -45,9 +47,8 @@ fn r14_r15_a_replica_that_stops_reading_keeps_its_stream() {
         .replica_of(proxy.listener("redis-ro"))
         .start();
     local.wait_in_sync();
-    let syncs = |node: &RedisNode| {
-        ["sync_full", "sync_partial_ok"].map(|field| node.info("stats", field))
-    };
+    let syncs =
+        |node: &RedisNode| ["sync_full", "sync_partial_ok"].map(|field| node.info("stats", field));
     let before = (syncs(&a), syncs(&b));
 
     local.stop();
@@ -69,5 +70,8 @@ fn r14_r15_a_replica_that_stops_reading_keeps_its_stream() {
         local.must(&["DBSIZE"]).text() == "24"
     });
     assert_eq!((syncs(&a), syncs(&b)), before, "the link never broke");
-    assert_eq!(proxy.count("rolecall_listener_connections_total", &labels), 1);
+    assert_eq!(
+        proxy.count("rolecall_listener_connections_total", &labels),
+        1
+    );
 }

@@ -39,7 +39,11 @@ fn r1_not_one_early_connection_lands_on_a_wrong_node() {
             assert!(tally.broken.is_empty(), "{:?}", tally.broken);
         }
         assert!(written.acknowledged.len() >= 200);
-        let strange: Vec<_> = read.nodes.iter().filter(|node| *node == "redis-1").collect();
+        let strange: Vec<_> = read
+            .nodes
+            .iter()
+            .filter(|node| *node == "redis-1")
+            .collect();
         assert!(strange.is_empty(), "{} reads at the primary", strange.len());
         drop(proxy);
     }
@@ -61,7 +65,11 @@ fn r1_a_node_that_never_answers_serves_nobody() {
     let tally = traffic.finish();
     assert!(tally.nodes.iter().all(|node| node == "redis-2"));
     assert_eq!((tally.errors.len(), tally.broken.len()), (0, 0));
-    assert_eq!(proxy.node_of("redis-rw"), "redis-1", "the vote of redis-2 is enough");
+    assert_eq!(
+        proxy.node_of("redis-rw"),
+        "redis-1",
+        "the vote of redis-2 is enough"
+    );
 }
 
 #[test]
@@ -72,11 +80,22 @@ fn r4_two_claimants_from_the_start_a_replicas_vote_decides() {
     let traffic = Traffic::writers(proxy.listener("redis-rw"), 4);
     traffic.wait_more(300);
     let tally = traffic.finish();
-    assert!(tally.errors.is_empty() && tally.broken.is_empty(), "{tally:?}");
+    assert!(
+        tally.errors.is_empty() && tally.broken.is_empty(),
+        "{tally:?}"
+    );
     assert_eq!(proxy.node_of("redis-rw"), "redis-1");
     proxy.wait_metric("rolecall_group_claimants", &[], 2.0);
-    assert_eq!(pretender.must(&["DBSIZE"]).text(), "0", "no write went astray");
-    assert_eq!(proxy.count("rolecall_group_primary", &[]), 1, "R2: one at most");
+    assert_eq!(
+        pretender.must(&["DBSIZE"]).text(),
+        "0",
+        "no write went astray"
+    );
+    assert_eq!(
+        proxy.count("rolecall_group_primary", &[]),
+        1,
+        "R2: one at most"
+    );
 }
 
 #[test]
@@ -95,7 +114,10 @@ fn r4_two_claimants_without_evidence_nobody_is_elected_and_it_is_told_why() {
     let reply = first.read_reply().expect("an error line, not a reset");
     let text = reply.error().unwrap_or_else(|| panic!("{reply:?}"));
     assert!(text.starts_with("MASTERDOWN rolecall: "), "{text}");
-    assert!(text.contains("redis-1") && text.contains("redis-2"), "{text}");
+    assert!(
+        text.contains("redis-1") && text.contains("redis-2"),
+        "{text}"
+    );
     first.wait_closed("the proxy closes after the error line");
 
     for node in [&a, &b] {
@@ -126,7 +148,12 @@ fn r13_the_lot_has_an_end() {
     proxy.wait_metric("rolecall_listener_parked", &labels, 3.0);
     let mut fourth = proxy.client("redis-rw");
     let reply = fourth.cmd(&["PING"]);
-    assert!(reply.error().is_some_and(|e| e.starts_with("MASTERDOWN rolecall")), "{reply:?}");
+    assert!(
+        reply
+            .error()
+            .is_some_and(|e| e.starts_with("MASTERDOWN rolecall")),
+        "{reply:?}"
+    );
 
     b.replicate(&a);
     for mut client in parked {
@@ -155,13 +182,23 @@ fn r3_an_old_primary_that_comes_back_claiming_it_gets_no_write() {
     traffic.wait_more(500);
     let tally = traffic.finish();
     assert!(tally.errors.is_empty(), "{:?}", tally.errors);
-    assert!(tally.refused.is_empty() && tally.broken.is_empty(), "{tally:?}");
-    assert_eq!(a.must(&["DBSIZE"]).text(), "0", "no write went to the old primary");
+    assert!(
+        tally.refused.is_empty() && tally.broken.is_empty(),
+        "{tally:?}"
+    );
+    assert_eq!(
+        a.must(&["DBSIZE"]).text(),
+        "0",
+        "no write went to the old primary"
+    );
     for key in &tally.acknowledged {
         assert_eq!(b.must(&["EXISTS", key]).text(), "1", "{key} is lost");
     }
     assert_eq!(session.node(), "redis-2", "the session was not touched");
-    assert_eq!(proxy.count("rolecall_group_primary_changes_total", &[]), changes);
+    assert_eq!(
+        proxy.count("rolecall_group_primary_changes_total", &[]),
+        changes
+    );
 
     a.replicate(&b);
     proxy.wait_eligible("redis-ro", &NODES, &["redis-1", "redis-3"]);
@@ -202,10 +239,14 @@ fn clients_wait_for_a_group_that_is_not_up_yet() {
     let mut early = proxy.client("redis-rw");
     early.send(b"SET early bird\r\n").expect("send");
     proxy.wait_metric("rolecall_listener_parked", &[], 1.0);
-    throughout(Duration::from_secs(1), "it stays parked", || !early.is_closed());
+    throughout(Duration::from_secs(1), "it stays parked", || {
+        !early.is_closed()
+    });
 
     let node = RedisNode::builder("redis-1").at(at).start();
     assert!(early.read_reply().expect("a reply").is_ok());
     assert_eq!(early.node(), "redis-1");
-    eventually(SOON, "the write is there", || node.must(&["GET", "early"]).text() == "bird");
+    eventually(SOON, "the write is there", || {
+        node.must(&["GET", "early"]).text() == "bird"
+    });
 }

@@ -58,7 +58,12 @@ impl fmt::Debug for Reply {
             Self::Bulk(None) => f.write_str("nil"),
             Self::Bulk(Some(bytes)) => {
                 let shown = &bytes[..bytes.len().min(200)];
-                write!(f, "{} bytes {:?}", bytes.len(), String::from_utf8_lossy(shown))
+                write!(
+                    f,
+                    "{} bytes {:?}",
+                    bytes.len(),
+                    String::from_utf8_lossy(shown)
+                )
             }
             Self::Array(items) => f.debug_list().entries(items).finish(),
         }
@@ -255,7 +260,10 @@ pub(crate) fn parse(buffer: &[u8]) -> io::Result<Option<(Reply, usize)>> {
             }
             Ok(Some((Reply::Array(items), used)))
         }
-        other => Err(io::Error::other(format!("not RESP: {:?}", char::from(other)))),
+        other => Err(io::Error::other(format!(
+            "not RESP: {:?}",
+            char::from(other)
+        ))),
     }
 }
 

@@ -51,7 +51,9 @@ impl Metrics {
     #[track_caller]
     pub(crate) fn count(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
         let sum = self.sum(name, labels);
-        format!("{sum:.0}").parse().unwrap_or_else(|_| panic!("{name} {labels:?} is {sum}"))
+        format!("{sum:.0}")
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} {labels:?} is {sum}"))
     }
 }
 

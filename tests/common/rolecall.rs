@@ -19,7 +19,8 @@ use super::{SOON, eventually};
 #[derive(Clone, Default)]
 pub(crate) struct Launch {
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) descriptors: Option<u32>,
+    /// Words for the shell's `ulimit`, set before the binary runs.
+    pub(crate) ulimit: Option<String>,
 }
 
 /// A running proxy; killed when dropped, its log shown when the test fails.
@@ -38,16 +39,25 @@ pub(crate) struct Answer {
 }
 
 /// Runs the binary with these arguments until it ends, for commands that end by themselves.
+#[track_caller]
 pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
-    let child = command
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("start rolecall");
-    child.wait_with_output().expect("wait for rolecall")
+    eventually(SOON, &format!("rolecall {arguments:?} ends"), || {
+        child.try_wait().expect("ask for a child").is_some()
+    });
+    child.wait_with_output().expect("read what rolecall said")
+}
+
+/// All that a command said, on both streams.
+pub(crate) fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
 }
 
 impl Rolecall {
@@ -64,11 +74,11 @@ impl Rolecall {
         fs::write(&file, config).expect("write rolecall.yaml");
         let log = File::create(dir.path().join("rolecall.log")).expect("create rolecall.log");
         let binary = env!("CARGO_BIN_EXE_rolecall");
-        let mut command = match launch.descriptors {
+        let mut command = match &launch.ulimit {
             None => Command::new(binary),
-            Some(limit) => {
+            Some(words) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]);
+                shell.args(["-c", &format!("ulimit {words} && exec \"$0\" \"$@\"")]);
                 shell.arg(binary);
                 shell
             }
@@ -120,7 +130,8 @@ impl Rolecall {
     #[track_caller]
     pub(crate) fn wait_alive(&self) {
         eventually(SOON, "/livez says 200", || {
-            self.try_get("/livez").is_some_and(|answer| answer.status == 200)
+            self.try_get("/livez")
+                .is_some_and(|answer| answer.status == 200)
         });
     }
 
@@ -128,7 +139,8 @@ impl Rolecall {
     #[track_caller]
     pub(crate) fn wait_ready(&self) {
         eventually(SOON, "/readyz says 200", || {
-            self.try_get("/readyz").is_some_and(|answer| answer.status == 200)
+            self.try_get("/readyz")
+                .is_some_and(|answer| answer.status == 200)
         });
     }
 
@@ -143,14 +155,18 @@ impl Rolecall {
     /// Waits until exactly these of `all` are eligible at a listener.
     #[track_caller]
     pub(crate) fn wait_eligible(&self, listener: &str, all: &[&str], eligible: &[&str]) {
-        eventually(SOON, &format!("{eligible:?} are eligible at {listener}"), || {
-            let metrics = self.metrics();
-            all.iter().all(|node| {
-                let labels = [("listener", listener), ("node", *node)];
-                let value = metrics.find("rolecall_node_eligible", &labels);
-                (value == Some(1.0)) == eligible.contains(node)
-            })
-        });
+        eventually(
+            SOON,
+            &format!("{eligible:?} are eligible at {listener}"),
+            || {
+                let metrics = self.metrics();
+                all.iter().all(|node| {
+                    let labels = [("listener", listener), ("node", *node)];
+                    let value = metrics.find("rolecall_node_eligible", &labels);
+                    (value == Some(1.0)) == eligible.contains(node)
+                })
+            },
+        );
     }
 
     /// Waits until a metric has a value.
@@ -164,10 +180,14 @@ impl Rolecall {
     /// Waits until a counter has reached a value.
     #[track_caller]
     pub(crate) fn wait_at_least(&self, name: &str, labels: &[(&str, &str)], value: u64) {
-        eventually(SOON, &format!("{name} {labels:?} is at least {value}"), || {
-            let metrics = self.metrics();
-            metrics.find(name, labels).is_some() && metrics.count(name, labels) >= value
-        });
+        eventually(
+            SOON,
+            &format!("{name} {labels:?} is at least {value}"),
+            || {
+                let metrics = self.metrics();
+                metrics.find(name, labels).is_some() && metrics.count(name, labels) >= value
+            },
+        );
     }
 
     fn is(&self, name: &str, labels: &[(&str, &str)], value: f64) -> bool {
@@ -225,6 +245,11 @@ impl Rolecall {
             log.lines()
                 .any(|line| words.iter().all(|word| line.contains(word)))
         });
+    }
+
+    /// Where it answers HTTP.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
     }
 
     /// Its configuration file.

@@ -37,7 +37,10 @@ impl Topology {
 
     /// These nodes in this order, with the usual listeners: redis-rw, and redis-ro that falls back to it.
     pub(crate) fn standard(nodes: &[&RedisNode]) -> Self {
-        nodes.iter().fold(Self::new(), |all, node| all.node(node)).usual_listeners()
+        nodes
+            .iter()
+            .fold(Self::new(), |all, node| all.node(node))
+            .usual_listeners()
     }
 
     /// Adds a node.
@@ -54,7 +57,8 @@ impl Topology {
     /// Adds a node with more keys than its address.
     pub(crate) fn node_with(mut self, node: &RedisNode, keys: &str) -> Self {
         let (name, address) = (node.name(), node.address());
-        self.nodes.push(format!("{name}: {{ address: \"{address}\", {keys} }}"));
+        self.nodes
+            .push(format!("{name}: {{ address: \"{address}\", {keys} }}"));
         self
     }
 
@@ -67,7 +71,8 @@ impl Topology {
     /// Adds a local node at any address.
     pub(crate) fn local_at(mut self, name: &str, address: SocketAddr) -> Self {
         self.has_local = true;
-        self.nodes.push(format!("{name}: {{ address: \"{address}\", local: true }}"));
+        self.nodes
+            .push(format!("{name}: {{ address: \"{address}\", local: true }}"));
         self
     }
 
@@ -137,9 +142,11 @@ impl Topology {
     /// redis-rw, redis-ro falling back to it, and redis-local-ro falling back to that if a node is local.
     pub(crate) fn usual_listeners(self) -> Self {
         let with_local = self.has_local;
-        let two = self
-            .listener("redis-rw", "read-write", "")
-            .listener("redis-ro", "read-only", "fallback: redis-rw");
+        let two = self.listener("redis-rw", "read-write", "").listener(
+            "redis-ro",
+            "read-only",
+            "fallback: redis-rw",
+        );
         if with_local {
             two.listener("redis-local-ro", "local-read-only", "fallback: redis-ro")
         } else {
@@ -155,7 +162,13 @@ impl Topology {
 
     /// Gives the proxy only so many descriptors, as its hard limit.
     pub(crate) fn descriptors(mut self, limit: u32) -> Self {
-        self.launch.descriptors = Some(limit);
+        self.launch.ulimit = Some(format!("-n {limit}"));
+        self
+    }
+
+    /// Gives the proxy only so many descriptors at its start; the hard limit stays.
+    pub(crate) fn soft_descriptors(mut self, limit: u32) -> Self {
+        self.launch.ulimit = Some(format!("-S -n {limit}"));
         self
     }
 
