@@ -5,49 +5,13 @@
 mod common;
 
 use common::SOON;
+use common::cli::{place_of, refused, run_to_end};
 use common::net::free_address;
 use common::redis::RedisNode;
-use common::rolecall::{run_to_end, said};
 use common::topology::Topology;
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-
-/// Runs `check` and `run` on a text that must be refused, and gives what `check` said.
-fn refused(text: &str) -> (String, String) {
-    let dir = TempDir::new().expect("a temporary directory");
-    let file = dir.path().join("bad.yaml");
-    fs::write(&file, text).expect("write a file");
-    let path = file.to_str().expect("UTF-8").to_owned();
-    let check = run_to_end(&["check", "-c", &path]);
-    let run = run_to_end(&["run", "-c", &path]);
-    for output in [&check, &run] {
-        assert_eq!(output.status.code(), Some(1), "{}", said(output));
-    }
-    let told = said(&check);
-    let prefix = format!("{path}:");
-    for line in errors(&told, &prefix) {
-        assert!(said(&run).contains(&line), "run does not tell {line:?}");
-    }
-    (told, path)
-}
-
-fn errors(told: &str, prefix: &str) -> Vec<String> {
-    let with = told.lines().filter_map(|line| {
-        let place = line.find(prefix)?;
-        line[place..].split_whitespace().next().map(str::to_owned)
-    });
-    with.collect()
-}
-
-/// The 1-based line and column of a text in a file, as `:line:column`.
-fn place_of(text: &str, what: &str) -> String {
-    let at = text.find(what).expect("the text holds it");
-    let before = &text[..at];
-    let line = before.matches('\n').count() + 1;
-    let column = at - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
-    format!(":{line}:{column}")
-}
 
 const TYPO: &str = "\
 groups:
@@ -68,7 +32,7 @@ fn a_good_file_passes_the_check() {
     assert!(text.contains(node));
     fs::write(&file, text).expect("write a file");
     let output = run_to_end(&["check", "-c", file.to_str().expect("UTF-8")]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.code, Some(0), "{}", output.said);
 }
 
 #[test]
@@ -83,13 +47,7 @@ fn every_file_that_we_ship_passes_the_check() {
             .is_some_and(|extension| extension == "yaml")
         {
             let output = run_to_end(&["check", "-c", path.to_str().expect("UTF-8")]);
-            assert_eq!(
-                output.status.code(),
-                Some(0),
-                "{}: {}",
-                path.display(),
-                said(&output)
-            );
+            assert_eq!(output.code, Some(0), "{}: {}", path.display(), output.said);
             count += 1;
         }
     }
@@ -156,11 +114,11 @@ fn a_file_that_is_not_yaml_a_missing_file_and_a_missing_variable() {
     assert!(told.contains("NO_SUCH_VARIABLE_HERE"), "{told}");
 
     let output = run_to_end(&["check", "-c", "/nonexistent/rolecall.yaml"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.code, Some(1), "{}", output.said);
     assert!(
-        said(&output).contains("/nonexistent/rolecall.yaml"),
+        output.said.contains("/nonexistent/rolecall.yaml"),
         "{}",
-        said(&output)
+        output.said
     );
 }
 
@@ -168,12 +126,7 @@ fn a_file_that_is_not_yaml_a_missing_file_and_a_missing_variable() {
 fn a_wrong_usage_is_exit_code_two() {
     for arguments in [&["no-such-command"][..], &["run", "--no-such-flag"], &[]] {
         let output = run_to_end(arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{arguments:?}: {}",
-            said(&output)
-        );
+        assert_eq!(output.code, Some(2), "{arguments:?}: {}", output.said);
     }
 }
 

@@ -4,14 +4,13 @@
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
 mod common;
 
+use common::cli::promtool;
 use common::client::Client;
 use common::net::free_address;
 use common::redis::{RedisNode, redis_group};
 use common::rolecall::Rolecall;
 use common::topology::Topology;
 use common::{SOON, eventually};
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 const NODES: [&str; 3] = ["redis-1", "redis-2", "redis-3"];
 
@@ -40,26 +39,6 @@ const METRICS: &[&str] = &[
     "rolecall_group_without_primary_seconds_total",
     "rolecall_group_conflict_seconds_total",
 ];
-
-fn promtool(body: &str) {
-    let mut child = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool is installed (make test installs it, package prometheus)");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(body.as_bytes()).expect("write to promtool");
-    drop(stdin);
-    let output = child.wait_with_output().expect("wait for promtool");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned()
-        + &String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success() && said.trim().is_empty(),
-        "{said}\n{body}"
-    );
-}
 
 #[test]
 fn promtool_finds_nothing_to_complain_about_at_the_start_and_after_traffic() {
@@ -168,10 +147,8 @@ fn the_metrics_of_sessions_count_what_went_through() {
         metrics.count("rolecall_node_sessions", &[("node", "redis-1")]),
         6
     );
-    assert_eq!(
-        metrics.count("rolecall_connect_seconds_count", &[("node", "redis-1")]),
-        6
-    );
+    let dials = metrics.count("rolecall_connect_seconds_count", &[("node", "redis-1")]);
+    assert_eq!(dials, 6, "checks are no dials of clients");
 
     drop(clients);
     proxy.wait_metric("rolecall_node_sessions", &[("node", "redis-1")], 0.0);

@@ -91,9 +91,9 @@ fn r14_it_survives_the_death_of_the_node_that_it_replicated_from() {
             .name()
             .to_owned();
         if dying == "redis-2" {
-            b.kill9()
+            b.kill9();
         } else {
-            c.kill9()
+            c.kill9();
         }
         assert!(
             writer.cmd(&["SET", key, "x"]).is_ok(),
@@ -104,9 +104,9 @@ fn r14_it_survives_the_death_of_the_node_that_it_replicated_from() {
         });
         local.wait_in_sync();
         if dying == "redis-2" {
-            b.restart()
+            b.restart();
         } else {
-            c.restart()
+            c.restart();
         }
         let both = ["redis-2", "redis-3"];
         proxy.wait_eligible("redis-ro", &both, &both);

@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use super::redis::name_of_port;
 use super::{SOON, eventually};
@@ -110,15 +109,6 @@ impl Client {
             stream,
             buffer: Vec::new(),
         }
-    }
-
-    /// How long a read waits for a byte.
-    pub(crate) fn read_timeout(&mut self, timeout: Duration) {
-        match &self.stream {
-            Stream::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
-            Stream::Unix(stream) => stream.set_read_timeout(Some(timeout)),
-        }
-        .expect("a time-out");
     }
 
     /// One command and its reply; an error of the connection is a panic.

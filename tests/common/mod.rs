@@ -5,6 +5,7 @@
 //! port 0, and everything ends with the value that owns it. Waiting is polling with a deadline: the
 //! only sleep of all tests is here, and no test may pass because something was quick.
 
+pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod fake;
 pub(crate) mod metrics;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -36,28 +35,6 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
-}
-
-/// Runs the binary with these arguments until it ends, for commands that end by themselves.
-#[track_caller]
-pub(crate) fn run_to_end(arguments: &[&str]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rolecall"))
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("start rolecall");
-    eventually(SOON, &format!("rolecall {arguments:?} ends"), || {
-        child.try_wait().expect("ask for a child").is_some()
-    });
-    child.wait_with_output().expect("read what rolecall said")
-}
-
-/// All that a command said, on both streams.
-pub(crate) fn said(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
 }
 
 impl Rolecall {
@@ -250,11 +227,6 @@ impl Rolecall {
     /// Where it answers HTTP.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.admin
-    }
-
-    /// Its configuration file.
-    pub(crate) fn config_path(&self) -> PathBuf {
-        self.dir.path().join("rolecall.yaml")
     }
 
     pub(crate) fn pid(&self) -> u32 {
