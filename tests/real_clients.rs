@@ -75,7 +75,7 @@ fn r13_what_a_client_sent_that_left_while_parked_is_never_written() {
     proxy.wait_primary("redis-1");
     a.kill9();
     let labels = [("listener", "redis-rw")];
-    proxy.wait_metric("rolecall_group_primary", &[], 0.0);
+    proxy.wait_eligible("redis-rw", &["redis-1", "redis-2"], &[]);
     let mut hangs_up = proxy.client("redis-rw");
     let mut half_closes = proxy.client("redis-rw");
     let mut sends_much = proxy.client("redis-rw");

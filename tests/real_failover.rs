@@ -26,7 +26,7 @@ fn r9_r13_reads_go_on_and_writes_wait_until_a_promotion_without_one_refusal() {
     let writers = Traffic::writers(proxy.listener("redis-rw"), 4);
     let in_lot = [("listener", "redis-rw")];
     proxy.wait_metric("rolecall_listener_parked", &in_lot, 4.0);
-    proxy.wait_metric("rolecall_group_primary", &[], 0.0);
+    proxy.wait_eligible("redis-rw", &["redis-1", "redis-2"], &[]);
     throughout(Duration::from_secs(1), "the replicas stay eligible", || {
         let labels = [("listener", "redis-ro")];
         proxy.count("rolecall_node_eligible", &labels) == 2
