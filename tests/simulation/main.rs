@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     reason = "a test speaks by panicking, and its helpers are not marked as tests"
 )]
@@ -73,21 +72,21 @@ fn run_checks(
     referee: &mut Referee,
     checks: &mut [Option<UnderWay>],
 ) {
-    for node in 0..checks.len() {
-        if checks[node].is_none() && dice.chance(60) {
+    for (node, slot) in checks.iter_mut().enumerate() {
+        if slot.is_none() && dice.chance(60) {
             let outcome = world.sample(node);
             let takes = match outcome {
                 Outcome::TimedOut(_) => 400,
                 _ => dice.below(120),
             };
             let ends = world.now + Duration::from_millis(takes);
-            checks[node] = Some(UnderWay {
+            *slot = Some(UnderWay {
                 started: world.now,
                 ends,
                 outcome,
             });
         }
-        if let Some(check) = checks[node].take_if(|check| check.ends <= world.now) {
+        if let Some(check) = slot.take_if(|check| check.ends <= world.now) {
             let report = Report {
                 started: moment(check.started),
                 finished: moment(world.now),
