@@ -39,7 +39,7 @@ pub enum RespError {
     /// The first byte begins no reply of RESP2.
     #[error("not RESP: {said}")]
     NotResp {
-        /// The beginning of what came, at most a line and [`SAID`] bytes, made printable.
+        /// The beginning of what came, at most a line and 40 bytes, made printable.
         said: String,
     },
     /// More than [`REPLY_CAP`] bytes, announced or received.
