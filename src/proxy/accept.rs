@@ -17,6 +17,7 @@ use super::run::Phase;
 use super::session;
 use super::stream::{Peer, RawStream, Stream, is_exhaustion};
 use super::worker::{Shared, Worker};
+use crate::clock;
 
 /// The pause after an error that would come again at once.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -83,19 +84,17 @@ pub(super) async fn accept(
 
 async fn accept_for_ever(worker: &Rc<Worker>, listener: usize, socket: &Listening) {
     let mut errors = 0;
-    let mut episode = Episode::Over;
     loop {
         for _ in 0..ACCEPTS_PER_TURN {
             match socket.accept().await {
                 Ok((stream, peer)) => {
                     errors = 0;
-                    episode = Episode::Over;
                     admit(worker, listener, stream, peer);
                 }
                 Err(error) => {
                     errors += 1;
                     if is_exhaustion(&error) || errors >= ERRORS_IN_A_ROW {
-                        episode = episode.told(worker, listener, &error);
+                        tell(worker, listener, &error);
                         pause(worker).await;
                     }
                 }
@@ -105,24 +104,15 @@ async fn accept_for_ever(worker: &Rc<Worker>, listener: usize, socket: &Listenin
     }
 }
 
-/// Whether an episode of errors has been told in the log: once is enough.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Episode {
-    Over,
-    Told,
-}
-
-impl Episode {
-    fn told(self, worker: &Worker, listener: usize, error: &io::Error) -> Self {
-        if self == Self::Over {
-            tracing::error!(
-                target: "rolecall::proxy",
-                listener = %worker.listener(listener).config.name, %error,
-                "cannot accept connections now; sessions go on, and it is tried again: raise the limit \
-                 of open files (LimitNOFILE in systemd, ulimit -n), or set max_connections"
-            );
-        }
-        Self::Told
+/// Says what is wrong and what to do, once for each time of trouble.
+fn tell(worker: &Worker, listener: usize, error: &io::Error) {
+    if worker.trouble.begins(clock::now()) {
+        tracing::error!(
+            target: "rolecall::proxy",
+            listener = %worker.listener(listener).config.name, %error,
+            "cannot accept connections now; sessions go on, and it is tried again: raise the limit \
+             of open files (LimitNOFILE in systemd, ulimit -n), or set max_connections"
+        );
     }
 }
 

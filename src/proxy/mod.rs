@@ -8,7 +8,7 @@
 //! share counts and nothing else. What matters here is system calls and copies a message, wake-ups across
 //! threads, and memory a session.
 //!
-//! Read in this order: [`session`] (find a node, relay, end), `route` (pick, dial, park), `relay`,
+//! Read in this order: `session` (find a node, relay, end), `route` (pick, dial, park), `relay`,
 //! `worker` (the view and the judging), `accept` and `listen`, `run` (the threads).
 
 mod accept;

@@ -56,11 +56,15 @@ struct Relay {
 /// One direction.
 #[derive(Default)]
 struct Flow {
-    /// Read, but not taken by the other side yet. While there is any, nothing is read.
-    rest: Vec<u8>,
-    /// How much of `rest` has been taken.
-    taken: usize,
+    /// While there is any, nothing is read. On the heap, because a session at rest has none.
+    rest: Option<Box<Rest>>,
     stage: Stage,
+}
+
+/// What was read, but not taken by the other side yet.
+struct Rest {
+    bytes: Vec<u8>,
+    taken: usize,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -173,30 +177,30 @@ impl Flow {
             Err(_) => return Err(self.sink_broke()),
         };
         if taken < chunk.len() {
-            self.rest = chunk[taken..].to_vec();
-            self.taken = 0;
+            self.rest = Some(Box::new(Rest {
+                bytes: chunk[taken..].to_vec(),
+                taken: 0,
+            }));
         }
         Ok(())
     }
 
     /// Writes the rest, and gives its memory back as soon as all of it is taken.
     fn flush(&mut self, cx: &mut Context<'_>, sink: &mut Stream) -> Poll<Result<(), Cut>> {
-        while self.taken < self.rest.len() {
-            match ready!(sink.poll_write(cx, &self.rest[self.taken..])) {
-                Ok(taken) if taken > 0 => self.taken += taken,
+        while let Some(rest) = &mut self.rest {
+            match ready!(sink.poll_write(cx, &rest.bytes[rest.taken..])) {
+                Ok(taken) if taken > 0 => rest.taken += taken,
                 _ => return Poll::Ready(Err(self.sink_broke())),
             }
-        }
-        if self.taken > 0 {
-            self.rest = Vec::new();
-            self.taken = 0;
+            if rest.taken == rest.bytes.len() {
+                self.rest = None;
+            }
         }
         Poll::Ready(Ok(()))
     }
 
     fn sink_broke(&mut self) -> Cut {
-        self.rest = Vec::new();
-        self.taken = 0;
+        self.rest = None;
         self.stage = Stage::Done;
         Cut::SinkBroke
     }

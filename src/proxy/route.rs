@@ -128,12 +128,15 @@ async fn join(connection: &Connection, reserved: Reserved, refused: &mut Refused
             Joined::Refused
         }
         Err(DialError::Ours(error)) => {
-            tracing::error!(
-                target: "rolecall::proxy",
-                listener = %connection.config().name, node = %node.name, %error,
-                "cannot open a connection to {}: {error}: raise the limit of open files (LimitNOFILE in \
-                 systemd, ulimit -n) or the range of local ports (net.ipv4.ip_local_port_range)", node.name
-            );
+            if worker.trouble.begins(clock::now()) {
+                tracing::error!(
+                    target: "rolecall::proxy",
+                    listener = %connection.config().name, node = %node.name, %error,
+                    "cannot open connections to nodes now; sessions go on: raise the limit of open files \
+                     (LimitNOFILE in systemd, ulimit -n) or the range of local ports \
+                     (net.ipv4.ip_local_port_range)"
+                );
+            }
             Joined::NoDescriptors
         }
     }

@@ -54,28 +54,36 @@ pub(super) fn begin(worker: &Rc<Worker>, client: Stream, ticket: Ticket) {
 }
 
 /// What is alive while a session relays is kept small: this future is what an idle session costs.
-async fn serve(connection: Connection, client: Stream) {
-    // Finding a node is over soon, so its state is on the heap and given back before the relay begins.
+/// Finding a node is over soon, so its state is on the heap and given back before the relay begins.
+fn serve(connection: Connection, client: Stream) -> impl Future<Output = ()> {
+    let search = Box::pin(search(connection, client));
+    async {
+        // The streams stay where they are: moved out of here they would take their room twice.
+        let (connection, mut found) = search.await;
+        let (client, node) = match &mut found {
+            Found::Node(client, node) => (client, node),
+            Found::Ended(reason) => return connection.end(*reason),
+        };
+        // The task's waker, which stays the same: whoever dooms the session wakes it by this.
+        poll_fn(|cx| {
+            connection.entry().watch(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+        let gate = Pass(&connection);
+        let reason = relay(&gate, &connection.worker.buffer, client, node).await;
+        connection.end(reason);
+    }
+}
+
+async fn search(connection: Connection, client: Stream) -> (Connection, Found) {
     let found = if connection.admitted.is_some() {
-        Box::pin(route::find_node(&connection, client)).await
+        route::find_node(&connection, client).await
     } else {
-        Box::pin(reject::reject(&connection.worker, client, CONNECTION_LIMIT)).await;
+        reject::reject(&connection.worker, client, CONNECTION_LIMIT).await;
         Found::Ended(CloseReason::ConnectionLimit)
     };
-    let reason = match found {
-        Found::Node(mut client, mut node) => {
-            // The task's waker, which stays the same: whoever dooms the session wakes it by this.
-            poll_fn(|cx| {
-                connection.entry().watch(cx.waker());
-                Poll::Ready(())
-            })
-            .await;
-            let gate = Pass(&connection);
-            relay(&gate, &connection.worker.buffer, &mut client, &mut node).await
-        }
-        Found::Ended(reason) => reason,
-    };
-    connection.end(reason);
+    (connection, found)
 }
 
 impl Connection {
@@ -220,7 +228,7 @@ mod tests {
         let future = size_of_future(serve);
         let entry = size_of::<Entry>();
         assert!(
-            future + entry < 1024,
+            future + entry < 640,
             "the future takes {future}, the entry {entry} bytes"
         );
     }

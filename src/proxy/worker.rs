@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -25,6 +26,7 @@ use crate::core::ids::NodeId;
 use crate::core::judge::{has_outstayed, judge};
 use crate::core::reason::CloseReason;
 use crate::core::snapshot::Snapshot;
+use crate::core::time::Moment;
 
 /// What all workers share.
 pub(super) struct Shared {
@@ -66,8 +68,25 @@ pub(super) struct Worker {
     /// Rung at the end of each connection.
     pub(super) ended: Notify,
     ending: Cell<bool>,
+    /// Descriptors or ports are used up.
+    pub(super) trouble: Trouble,
     /// Sessions that snapshots have closed since it was last told, by node and reason.
     toll: RefCell<HashMap<(NodeId, CloseReason), usize>>,
+}
+
+/// A time of trouble: it lasts until nothing has gone wrong for a while, and is told once.
+#[derive(Default)]
+pub(super) struct Trouble(Cell<Option<Moment>>);
+
+/// How long nothing must go wrong until the next trouble is news.
+const QUIET: Duration = Duration::from_secs(10);
+
+impl Trouble {
+    /// Notes that something went wrong; true when that is news.
+    pub(super) fn begins(&self, now: Moment) -> bool {
+        let last = self.0.replace(Some(now));
+        last.is_none_or(|last| now.since(last) >= QUIET)
+    }
 }
 
 impl Worker {
@@ -94,6 +113,7 @@ impl Worker {
             changed: Notify::new(),
             ended: Notify::new(),
             ending: Cell::new(false),
+            trouble: Trouble::default(),
             toll: RefCell::default(),
         }
     }

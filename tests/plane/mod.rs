@@ -2,7 +2,7 @@
 
 mod server;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -303,4 +303,31 @@ pub(crate) fn closed(client: &mut TcpStream) -> bool {
             }
         }
     }
+}
+
+/// A client that has been joined to an echoing node.
+pub(crate) fn connected(address: SocketAddr) -> TcpStream {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    echo(&mut client, b"hi");
+    client
+}
+
+/// A client whose session is counted; its node need not answer.
+pub(crate) fn served(plane: &Plane) -> TcpStream {
+    let before: usize = plane.sessions().iter().sum();
+    let client = TcpStream::connect(plane.address()).unwrap();
+    eventually("it is served", || {
+        plane.sessions().iter().sum::<usize>() > before
+    });
+    client
+}
+
+/// Sends a line and gets it back.
+pub(crate) fn echo(client: &mut TcpStream, words: &[u8]) {
+    let line = [words, b"\r\n"].concat();
+    client.write_all(&line).unwrap();
+    let mut reply = vec![0; line.len()];
+    client.read_exact(&mut reply).unwrap();
+    assert_eq!(reply, line);
 }
