@@ -37,20 +37,20 @@ fn r15_a_client_that_half_closes_gets_all_its_replies() {
 }
 
 #[test]
-fn r15_a_half_close_does_not_cut_large_replies() {
+fn r15_what_a_node_sent_before_it_closed_arrives_whole() {
     let (node, proxy) = one_node();
     let value = "v".repeat(1 << 20);
     node.must(&["SET", "large", &value]);
     let mut client = proxy.client("redis-rw");
-    client
-        .send(&encode(&["GET", "large"]).repeat(32))
-        .expect("send");
-    client.half_close();
+    // Redis closes after QUIT, long before the client has read what came before it.
+    let mut script = encode(&["GET", "large"]).repeat(32);
+    script.extend(encode(&["QUIT"]));
+    client.send(&script).expect("send");
     for number in 0..32 {
         let reply = client.read_reply().expect("a whole reply");
         assert_eq!(reply.text().len(), value.len(), "reply {number}");
     }
-    assert_eq!(client.read_to_end().expect("the end"), b"");
+    assert_eq!(client.read_to_end().expect("the end"), b"+OK\r\n");
 }
 
 #[test]

@@ -168,6 +168,35 @@ fn r16_a_read_session_on_the_promoted_replica_stays_and_stays_when_it_is_demoted
 }
 
 #[test]
+fn r3_a_replica_that_links_again_to_the_restarted_ancestor_is_no_new_vote() {
+    let [mut a, b, c] = redis_group(NODES);
+    let proxy = Topology::standard(&[&a, &b, &c]).start();
+    proxy.wait_primary("redis-1");
+    // It comes back with its data and its history, so that it does not look like a new node (R5).
+    a.must(&["SET", "old", "x"]);
+    b.wait_caught_up(&a);
+    eventually(SOON, "the data is on the disk", || a.cmd(&["SAVE"]).is_ok());
+    a.kill9();
+    b.promote();
+    proxy.wait_primary("redis-2");
+    // redis-3 was told nothing yet: its link comes back as soon as redis-1 does.
+    a.restart();
+    c.wait_in_sync();
+    proxy.wait_metric("rolecall_group_claimants", &[], 2.0);
+    let traffic = Traffic::writers(proxy.listener("redis-rw"), 2);
+    throughout(Duration::from_secs(2), "writes stay at redis-2", || {
+        proxy.node_of("redis-rw") == "redis-2"
+    });
+    let tally = traffic.finish();
+    let keys = a.must(&["DBSIZE"]).text();
+    assert_eq!(keys, "1", "no new write at the ancestor");
+    assert!(
+        tally.broken.is_empty() && tally.errors.is_empty(),
+        "{tally:?}"
+    );
+}
+
+#[test]
 fn r2_writes_follow_the_role_round_and_round() {
     let nodes = redis_group(NODES);
     let all: Vec<&RedisNode> = nodes.iter().collect();
@@ -188,6 +217,8 @@ fn r2_writes_follow_the_role_round_and_round() {
         bystander.wait_in_sync();
         old.wait_caught_up(new);
         bystander.wait_caught_up(new);
+        let readers = [old.name(), bystander.name()];
+        proxy.wait_eligible("redis-ro", &NODES, &readers);
     }
     for node in &all {
         assert_eq!(node.must(&["DBSIZE"]).text(), "6", "{}", node.name());

@@ -177,7 +177,7 @@ fn r3_an_old_primary_that_comes_back_claiming_it_gets_no_write() {
 
     let traffic = Traffic::writers(proxy.listener("redis-rw"), 4);
     a.restart();
-    assert_eq!(a.info("replication", "role"), "master");
+    assert_eq!(a.role(), "master");
     proxy.wait_metric("rolecall_group_claimants", &[], 2.0);
     traffic.wait_more(500);
     let tally = traffic.finish();

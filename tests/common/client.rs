@@ -127,12 +127,21 @@ impl Client {
     /// Which node answers, by the name that the test gave it.
     #[track_caller]
     pub(crate) fn node(&mut self) -> String {
-        let info = self.cmd(&["INFO", "server"]).text();
-        let port = info
-            .lines()
-            .find_map(|line| line.strip_prefix("tcp_port:"))
-            .expect("INFO server has tcp_port");
-        name_of_port(port.trim().parse().expect("a port"))
+        self.try_node()
+            .unwrap_or_else(|error| panic!("which node answers: {error}"))
+    }
+
+    /// The same; an error when the connection breaks or the answer is none.
+    pub(crate) fn try_node(&mut self) -> io::Result<String> {
+        let reply = self.try_cmd(&["INFO", "server"])?;
+        let Reply::Bulk(Some(info)) = &reply else {
+            return Err(io::Error::other(format!("INFO gave {reply:?}")));
+        };
+        let info = String::from_utf8_lossy(info);
+        let port = info.lines().find_map(|line| line.strip_prefix("tcp_port:"));
+        port.and_then(|port| port.trim().parse().ok())
+            .map(name_of_port)
+            .ok_or_else(|| io::Error::other("INFO server has no tcp_port"))
     }
 
     /// Writes raw bytes.

@@ -59,7 +59,7 @@ impl Sentinel {
             "bind {ip}\nport {port}\ndir {dir}\nprotected-mode no\nsentinel announce-ip {ip}\n\
              sentinel monitor {MASTER_NAME} {watched_ip} {watched_port} {quorum}\n\
              sentinel down-after-milliseconds {MASTER_NAME} 1000\n\
-             sentinel failover-timeout {MASTER_NAME} 5000\n",
+             sentinel failover-timeout {MASTER_NAME} 2000\n",
             ip = address.ip(),
             port = address.port(),
             dir = dir.path().display(),

@@ -43,10 +43,11 @@ impl Traffic {
     /// Starts `threads` readers, which note the node that answers them.
     pub(crate) fn readers(listener: SocketAddr, threads: usize) -> Self {
         Self::start(listener, threads, |client, key, tally| {
-            record(client.try_cmd(&["GET", "any"]), key, tally);
-            if tally.broken.is_empty() {
-                tally.nodes.push(client.node());
+            match client.try_node() {
+                Ok(node) => tally.nodes.push(node),
+                Err(error) => tally.broken.push(format!("{key}: {error}")),
             }
+            record(client.try_cmd(&["GET", "any"]), key, tally);
         })
     }
 
