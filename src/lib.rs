@@ -36,6 +36,8 @@
 //!
 //! - *Votes* count with the claimant's own `master_replid` only: after a restart at the same address,
 //!   what replicas said of the process that was there before is no vote for the new one.
+//! - *A vote is newer than an election* when its replica was seen to turn to another primary since. One
+//!   that links again to the restarted primary which it followed before repeats an old vote.
 //! - *A cold start* waits with votes while nodes that were not heard yet could match them, so that the
 //!   first replica to answer does not decide alone.
 //! - *After a demotion* the node that the old primary now follows is heard before an unrelated claimant

@@ -129,13 +129,13 @@ table! {
         "Checks of the node, by outcome.";
 
     GROUP_PRIMARY = "rolecall_group_primary", Kind::Gauge, Count, ["group", "node"],
-        "1 for the node that is the elected primary, 0 for the others.";
+        "1 for the elected primary while it lives, 0 for the others.";
     GROUP_PRIMARY_CHANGES_TOTAL = "rolecall_group_primary_changes_total", Kind::Counter, Count, ["group"],
         "Elections that replaced one primary by another.";
     GROUP_CLAIMANTS = "rolecall_group_claimants", Kind::Gauge, Count, ["group"],
         "Nodes that report role:master at present; more than one is a conflict.";
     GROUP_WITHOUT_PRIMARY_SECONDS_TOTAL = "rolecall_group_without_primary_seconds_total", Kind::Seconds, Seconds, ["group"],
-        "Time that the group spent without an elected primary.";
+        "Time that the group spent without a living elected primary.";
     GROUP_CONFLICT_SECONDS_TOTAL = "rolecall_group_conflict_seconds_total", Kind::Seconds, Seconds, ["group"],
         "Time during which more than one node of the group reported role:master.";
 

@@ -107,6 +107,7 @@ impl Gauges {
     pub(super) fn follow(&mut self, group: &Group, now: Moment) {
         self.pass_time(group, now);
         let view = group.view();
+        let living = group.has_living_primary();
         self.claimants.set(f64::from(
             u32::try_from(group.claimants()).unwrap_or(u32::MAX),
         ));
@@ -117,7 +118,7 @@ impl Gauges {
             let elected = view
                 .primary
                 .is_some_and(|primary| primary.node == node.settings.id);
-            gauges.primary.set(flag(elected));
+            gauges.primary.set(flag(elected && living));
             gauges.up.set(flag(is_up(node)));
             // Unknown is no number: NaN shows as a gap instead of as "no lag".
             let lag_bytes = node.lag.bytes().map_or(f64::NAN, figure);

@@ -27,7 +27,9 @@ impl Count {
     }
 }
 
-/// Counts the votes for a claimant; with `newer_than`, only of links that came up after that moment.
+/// Counts the votes for a claimant; with `newer_than`, only of replicas that were
+/// seen to turn to another primary after that moment: one that merely links again to the primary that
+/// it followed before repeats an old vote.
 pub(super) fn count(
     nodes: &[NodeState],
     claimant: &NodeState,
@@ -38,12 +40,8 @@ pub(super) fn count(
         .iter()
         .filter(|(voter, link)| votes_for(nodes, voter, link, claimant))
         .filter(|(voter, _)| {
-            newer_than.is_none_or(|moment| {
-                voter
-                    .linked
-                    .as_ref()
-                    .is_some_and(|(_, since)| *since > moment)
-            })
+            let turned = voter.follows.as_ref().and_then(|(_, turned)| *turned);
+            newer_than.is_none() || turned > newer_than
         })
         .map(|(voter, _)| voter.settings.name.clone())
         .collect();

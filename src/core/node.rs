@@ -78,8 +78,9 @@ pub struct NodeState {
     pub claims_since: Option<Moment>,
     /// R5, for this run.
     pub unproven: bool,
-    /// Whom it replicates from with the link up, and since when.
-    pub linked: Option<(HostPort, Moment)>,
+    /// Whom it follows, and when it was seen to turn there: never, if it was first seen so. Outlives
+    /// the run: a replica that restarts with its old configuration has turned nowhere.
+    pub follows: Option<(HostPort, Option<Moment>)>,
     /// Since when its link has been down; `None` within for one that never was up.
     pub link_down: Option<Option<Moment>>,
     /// R10: how far it is behind.
@@ -106,7 +107,7 @@ impl NodeState {
             was_replica: false,
             claims_since: None,
             unproven: false,
-            linked: None,
+            follows: None,
             link_down: None,
             lag: Lag::Unmeasured,
         }
@@ -162,7 +163,6 @@ impl NodeState {
             self.was_replica = false;
             self.claims_since = None;
             self.unproven = false;
-            self.linked = None;
             self.link_down = None;
             self.lag = Lag::Unmeasured;
         }
@@ -170,25 +170,16 @@ impl NodeState {
             None => {
                 self.claims_since.get_or_insert(now);
                 self.unproven |= facts.looks_unproven();
-                self.linked = None;
                 self.link_down = None;
             }
             Some(link) if link.link_up => {
-                self.become_replica();
+                self.become_replica(&link.master, now);
                 // What it was started with has been replaced by its primary's data.
                 self.unproven = false;
                 self.link_down = None;
-                if self
-                    .linked
-                    .as_ref()
-                    .is_none_or(|(master, _)| *master != link.master)
-                {
-                    self.linked = Some((link.master.clone(), now));
-                }
             }
             Some(link) => {
-                self.become_replica();
-                self.linked = None;
+                self.become_replica(&link.master, now);
                 let since = link.link_down_for.map(|ago| now.minus(ago));
                 // The node counts whole seconds: keep the first reckoning, or it would jitter.
                 if !matches!((self.link_down, since), (Some(Some(_)), Some(_))) {
@@ -201,9 +192,15 @@ impl NodeState {
         self.fresh = true;
     }
 
-    fn become_replica(&mut self) {
+    fn become_replica(&mut self, master: &HostPort, now: Moment) {
+        let claimed = self.claims_since.take().is_some();
         self.was_replica = true;
-        self.claims_since = None;
+        let turned = match &self.follows {
+            Some((known, _)) if known == master && !claimed => return,
+            Some(_) => Some(now),
+            None => claimed.then_some(now),
+        };
+        self.follows = Some((master.clone(), turned));
     }
 
     /// Facts that hold now.
@@ -293,10 +290,37 @@ mod tests {
         let mut node = node();
         let other = HostPort::new("10.1.1.2", 6379);
         tell(&mut node, 1, replica("run-a", "hist", &other));
-        assert!(node.was_replica && node.linked.is_some());
+        assert!(node.was_replica);
         tell(&mut node, 2, primary("run-b", "hist-b"));
-        assert!(!node.was_replica && node.linked.is_none());
+        assert!(!node.was_replica);
         assert_eq!((node.run, node.claims_since), (2, Some(at(2))));
+    }
+
+    #[test]
+    fn r3_a_replica_turns_when_it_follows_another_and_not_when_it_comes_back() {
+        let mut node = node();
+        let (a, b) = (
+            HostPort::new("10.1.1.2", 6379),
+            HostPort::new("10.1.1.3", 6379),
+        );
+        tell(&mut node, 1, replica("run-a", "hist", &a));
+        assert_eq!(node.follows, Some((a.clone(), None)), "first seen so");
+        tell(
+            &mut node,
+            2,
+            cut_off("run-a", "hist", &a, Some(Duration::ZERO)),
+        );
+        tell(&mut node, 3, replica("run-b", "hist", &a));
+        assert_eq!(
+            node.follows,
+            Some((a.clone(), None)),
+            "a new run with the old configuration"
+        );
+        tell(&mut node, 4, replica("run-b", "hist", &b));
+        assert_eq!(node.follows, Some((b, Some(at(4)))));
+        tell(&mut node, 5, primary("run-b", "other"));
+        tell(&mut node, 6, replica("run-b", "hist", &a));
+        assert_eq!(node.follows, Some((a, Some(at(6)))));
     }
 
     #[test]

@@ -270,7 +270,14 @@ fn r3_3_votes_move_the_primary_unless_they_are_older_than_its_descent() {
     assert_eq!(roll.primary(), Some(B));
     roll.says(C, cut_off("c", "hist", &address(A), Some(Duration::ZERO)));
     roll.says(C, follows("c", "hist", A));
-    assert_eq!(roll.primary(), Some(A), "a link that came up since counts");
+    assert_eq!(
+        roll.primary(),
+        Some(B),
+        "it links again to whom it followed"
+    );
+    roll.says(C, follows("c", "new", B))
+        .says(C, follows("c", "hist", A));
+    assert_eq!(roll.primary(), Some(A), "it has turned since");
     roll.says(B, promoted("b", "new", "hist", 1001))
         .says(A, primary("a", "hist"));
     assert_eq!(

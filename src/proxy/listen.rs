@@ -138,15 +138,17 @@ pub(super) fn open(listener: &Arc<str>, bind: &Bind, workers: usize) -> Result<O
 }
 
 fn open_tcp(address: SocketAddr, workers: usize) -> io::Result<Opened> {
+    // Bound alone first, to notice whoever listens there already; it never listens itself, or it would
+    // reset the clients that come in that moment.
     let probe = tcp_socket(address, Sharing::Alone)?;
     // Port 0 has become a real one here, the same for all workers.
-    let address = probe.local_addr()?;
+    let bound = probe.local_addr()?.as_socket().unwrap_or(address);
     drop(probe);
     let acceptors = (0..workers)
-        .map(|_| tcp_socket(address, Sharing::AmongWorkers).map(Acceptor::Tcp))
+        .map(|_| listening(bound).map(Acceptor::Tcp))
         .collect::<io::Result<_>>()?;
     Ok(Opened {
-        bind: Bind::Tcp(address),
+        bind: Bind::Tcp(bound),
         acceptors,
         file: None,
     })
@@ -159,7 +161,14 @@ enum Sharing {
     AmongWorkers,
 }
 
-fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> {
+fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = tcp_socket(address, Sharing::AmongWorkers)?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -174,9 +183,7 @@ fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<TcpListener> 
     socket.set_reuse_port(sharing == Sharing::AmongWorkers)?;
     tune(&SockRef::from(&socket))?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 fn open_unix(path: &Path, workers: usize) -> io::Result<Opened> {
