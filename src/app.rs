@@ -74,6 +74,7 @@ async fn control(
     let settings = ProxySettings {
         listeners: config.listeners.clone(),
         workers: config.workers,
+        spare_descriptors: spare_descriptors(&config),
     };
     let feed = Feed {
         snapshots: snapshots.clone(),
@@ -154,6 +155,19 @@ fn raise_descriptor_limit() {
             "cannot raise the limit of descriptors: {error}: raise it with ulimit -n or LimitNOFILE="
         ),
     }
+}
+
+/// What checks, scrapes and look-ups need beside the sessions: two a node or Sentinel, because a new
+/// connection is opened before the old one is given up, and some for admin and its like.
+fn spare_descriptors(config: &Config) -> usize {
+    let checked = config.groups.iter().map(|group| {
+        group.nodes.len()
+            + group
+                .sentinel
+                .as_ref()
+                .map_or(0, |sentinel| sentinel.addresses.len())
+    });
+    16 + 2 * checked.sum::<usize>()
 }
 
 /// The signals that the process answers to.

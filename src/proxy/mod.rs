@@ -12,6 +12,7 @@
 //! `worker` (the view and the judging), `accept` and `listen`, `run` (the threads).
 
 mod accept;
+mod descriptors;
 mod dial;
 mod holder;
 mod listen;
@@ -62,6 +63,8 @@ pub struct ProxySettings {
     pub listeners: Vec<ListenerConfig>,
     /// Worker threads; 0 counts as 1.
     pub workers: usize,
+    /// Descriptors that the rest of the process will need beside those that it has open now.
+    pub spare_descriptors: usize,
 }
 
 /// Where the data plane learns how to route, and whom it tells what it notices.
@@ -131,6 +134,7 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
         listeners: settings.listeners.into_iter().map(Listener::new).collect(),
         loads: Arc::clone(&loads),
         alarms: feed.alarms,
+        most_connections: descriptors::connections(settings.spare_descriptors),
         doors,
     });
     let (phase, watched) = watch::channel(Phase::Serving);

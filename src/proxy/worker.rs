@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) listeners: Vec<Listener>,
     pub(super) loads: Arc<Loads>,
     pub(super) alarms: mpsc::Sender<Alarm>,
+    /// As many as descriptors allow.
+    pub(super) most_connections: usize,
     /// One for each worker.
     pub(super) doors: Vec<Door>,
 }

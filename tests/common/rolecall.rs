@@ -100,7 +100,12 @@ impl Rolecall {
     #[track_caller]
     pub(crate) fn wait_node_of(&self, listener: &str, node: &str) {
         let what = format!("{listener} leads to {node}");
-        eventually(SOON, &what, || self.node_of(listener) == node);
+        // A client that came at the moment of the change may be cut off: that one is asked no more.
+        eventually(SOON, &what, || {
+            self.client(listener)
+                .try_node()
+                .is_ok_and(|reached| reached == node)
+        });
     }
 
     /// Waits for 200 from /livez: it listens, and may know no node yet.

@@ -183,6 +183,7 @@ impl Builder {
         let (feed, snapshots) = watch::channel(snapshot);
         let (sender, alarms) = mpsc::channel(64);
         let settings = ProxySettings {
+            spare_descriptors: 0,
             listeners: vec![self.listener],
             workers: self.workers,
         };

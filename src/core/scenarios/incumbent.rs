@@ -1,0 +1,255 @@
+//! R3 and R6: what can replace a primary, and what cannot.
+
+use super::*;
+
+#[test]
+fn r3_the_incumbent_stays_whatever_turns_up_beside_it() {
+    let mut roll = settled();
+    for stranger in [
+        primary("b2", "other"),
+        promoted("b3", "more", "elsewhere", 9_999_999),
+    ] {
+        roll.says(B, stranger)
+            .passes(HOLD * 2)
+            .says(A, primary("a", "hist"));
+        assert_eq!((roll.primary(), roll.term()), (Some(A), 1));
+        assert_eq!(roll.may_write(B), Err(Ineligible::NotElected));
+    }
+}
+
+#[test]
+fn r3_1_demotion_ends_the_term_at_once_and_the_next_claimant_has_it() {
+    let mut roll = settled();
+    roll.says(A, follows("a", "hist", B));
+    assert_eq!(roll.primary(), None);
+    roll.says(B, primary("b", "fresh"));
+    assert_eq!(
+        (roll.primary(), roll.evidence()),
+        (Some(B), Some(Evidence::Demotion))
+    );
+}
+
+#[test]
+fn r3_1_the_node_that_the_demoted_one_follows_is_heard_first() {
+    let mut roll = settled();
+    roll.says(A, follows("a", "hist", B));
+    roll.says(C, primary("stale", "other"));
+    assert_eq!(
+        roll.primary(),
+        None,
+        "redis-2 may have been promoted: ask it first"
+    );
+    roll.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(roll.primary(), Some(B));
+}
+
+#[test]
+fn r3_2_a_promoted_replica_replaces_a_primary_that_still_claims() {
+    let mut roll = settled();
+    roll.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(roll.primary(), Some(B));
+    assert_eq!(
+        roll.evidence(),
+        Some(Evidence::Descent { offset: Some(1001) })
+    );
+    // The ancestor goes on claiming, and its replica goes on following it: no flapping.
+    for _ in 0..5 {
+        roll.says(A, primary("a", "hist"))
+            .says(C, follows("c", "hist", A))
+            .passes(HOLD);
+        assert_eq!((roll.primary(), roll.term()), (Some(B), 2));
+    }
+}
+
+#[test]
+fn r3_2_a_container_started_from_a_replicas_file_is_no_descendant() {
+    let mut roll = settled();
+    // Another run, which was never seen as a replica.
+    roll.says(B, promoted("b2", "new", "hist", 1001));
+    assert_eq!(roll.primary(), Some(A));
+    roll.refuses(A);
+    assert_eq!(
+        roll.primary(),
+        Some(B),
+        "where the incumbent is gone, the history suffices"
+    );
+}
+
+#[test]
+fn r3_2_of_two_descendants_the_later_branch_wins() {
+    let mut roll = settled();
+    roll.refuses(A);
+    // Both become visible at once: redis-1 restarted from its RDB, redis-2 promoted.
+    roll.goes_silent(B, 1).goes_silent(C, 1);
+    roll.says(A, promoted("a2", "again", "hist", 500));
+    assert_eq!(
+        roll.primary(),
+        Some(A),
+        "alone it may serve: nobody has more"
+    );
+    roll.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(
+        roll.primary(),
+        Some(B),
+        "redis-2 holds more of the common history"
+    );
+    roll.says(A, promoted("a2", "again", "hist", 500))
+        .passes(HOLD);
+    assert_eq!(roll.primary(), Some(B));
+}
+
+#[test]
+fn r3_3_votes_move_the_primary_unless_they_are_older_than_its_descent() {
+    let mut roll = settled();
+    roll.says(B, primary("b2", "other"));
+    roll.says(C, follows("c", "other", B));
+    assert_eq!(
+        roll.primary(),
+        Some(B),
+        "one of one replica is linked to it"
+    );
+    let mut roll = settled();
+    roll.says(B, promoted("b", "new", "hist", 1001))
+        .says(C, follows("c", "hist", A));
+    assert_eq!(roll.primary(), Some(B));
+    roll.says(C, cut_off("c", "hist", &address(A), Some(Duration::ZERO)));
+    roll.says(C, follows("c", "hist", A));
+    assert_eq!(
+        roll.primary(),
+        Some(B),
+        "it links again to whom it followed"
+    );
+    roll.says(C, follows("c", "new", B))
+        .says(C, follows("c", "hist", A));
+    assert_eq!(roll.primary(), Some(A), "it has turned since");
+    roll.says(B, promoted("b", "new", "hist", 1001))
+        .says(A, primary("a", "hist"));
+    assert_eq!(
+        (roll.primary(), roll.term()),
+        (Some(A), 3),
+        "and the descent is spent"
+    );
+}
+
+#[test]
+fn r3_3_half_of_the_replicas_is_no_majority() {
+    let mut roll = Roll::of(4);
+    roll.says(A, primary("a", "hist"))
+        .says(B, primary("b", "other"));
+    roll.says(C, follows("c", "hist", A))
+        .says(3, follows("d", "other", B));
+    assert_eq!(roll.primary(), None);
+    roll.says(3, follows("d", "hist", A));
+    assert_eq!(roll.primary(), Some(A));
+}
+
+#[test]
+fn r3_3_behind_nat_a_vote_is_matched_by_history() {
+    let mut roll = Roll::of(3);
+    let announced = HostPort::new("192.168.7.7", 6379);
+    roll.says(A, primary("a", "hist"))
+        .says(B, primary("b", "other"));
+    roll.says(C, replica("c", "hist", &announced));
+    assert_eq!(roll.primary(), Some(A));
+}
+
+#[test]
+fn r3_4_the_only_claimant_waits_for_the_hold_when_the_incumbent_is_gone() {
+    let mut roll = settled();
+    roll.says(C, cut_off("c", "hist", &address(A), Some(Duration::ZERO)));
+    roll.says(B, primary("b2", "other")).passes(HOLD * 2);
+    assert_eq!(
+        roll.primary(),
+        Some(A),
+        "the hold does not run while the incumbent answers"
+    );
+    roll.refuses(A).passes(Duration::from_millis(5900));
+    assert_eq!(roll.primary(), Some(A));
+    roll.passes(Duration::from_millis(200));
+    assert_eq!(roll.primary(), Some(B));
+    assert!(matches!(roll.evidence(), Some(Evidence::Hold { .. })));
+}
+
+#[test]
+fn r3_4_the_hold_does_not_run_while_a_replica_follows_a_node_that_we_cannot_see() {
+    let mut roll = settled();
+    roll.says(B, primary("b2", "other"))
+        .goes_silent(A, 6)
+        .passes(HOLD * 2);
+    assert_eq!(roll.primary(), Some(A), "redis-3 still hears redis-1");
+    roll.says(C, cut_off("c", "hist", &address(A), Some(Duration::ZERO)))
+        .passes(HOLD);
+    assert_eq!(roll.primary(), Some(B));
+}
+
+#[test]
+fn r3_a_restarted_primary_must_earn_the_election_again() {
+    let mut roll = settled();
+    roll.says(A, primary("a2", "unrelated"));
+    assert_eq!(roll.primary(), None);
+    let lost = roll.group.take_events().into_iter().any(|event| {
+        matches!(
+            event.kind,
+            EventKind::Lost {
+                why: LossReason::Restarted,
+                ..
+            }
+        )
+    });
+    assert!(lost);
+    roll.says(B, follows("b", "unrelated", A))
+        .says(C, follows("c", "unrelated", A));
+    assert_eq!((roll.primary(), roll.term()), (Some(A), 2));
+}
+
+#[test]
+fn r3_a_node_in_maintenance_is_not_elected_and_has_no_vote() {
+    let mut roll = settled();
+    roll.group.order(NodeId(B), Order::Maintenance, at(100));
+    roll.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(roll.primary(), Some(A), "detached by hand, as announced");
+}
+
+#[test]
+fn r6_sessions_wait_for_a_handover_and_go_when_it_ends() {
+    let mut roll = settled();
+    roll.says(
+        A,
+        Facts {
+            handover: true,
+            ..primary("a", "hist")
+        },
+    );
+    assert_eq!(
+        (roll.primary(), roll.may_write(A)),
+        (Some(A), Err(Ineligible::Handover))
+    );
+    let between = Facts {
+        handover: true,
+        ..follows("a", "hist", B)
+    };
+    roll.says(A, between.clone());
+    assert_eq!(
+        (roll.primary(), roll.term()),
+        (Some(A), 1),
+        "its sessions wait"
+    );
+    roll.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!((roll.primary(), roll.term()), (Some(B), 2));
+
+    let mut stuck = settled();
+    stuck
+        .says(A, between.clone())
+        .passes(Duration::from_secs(4))
+        .says(A, between.clone());
+    assert_eq!(stuck.primary(), Some(A));
+    stuck.passes(Duration::from_secs(2));
+    assert_eq!(stuck.primary(), None, "for five seconds");
+
+    let mut aborted = settled();
+    aborted.says(A, between).says(A, primary("a", "hist"));
+    assert_eq!(
+        (aborted.primary(), aborted.term(), aborted.may_write(A)),
+        (Some(A), 1, Ok(()))
+    );
+}
