@@ -69,7 +69,7 @@ impl Ineligible {
     pub fn explain(&self, now: Moment) -> String {
         match self {
             Self::NotServing { outcome, since } => {
-                format!("{outcome}, since {} ago", in_words(now.since(*since)))
+                format!("{outcome} ({} ago)", in_words(now.since(*since)))
             }
             Self::DialFailed { since } => {
                 format!(
