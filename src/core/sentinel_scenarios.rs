@@ -169,7 +169,6 @@ fn r4_a_majority_elects_among_claimants_and_a_minority_does_not() {
         sentinels: vec!["s1".into(), "s3".into()],
         of: 3,
     };
-    assert_eq!(evidence.rule(), "R3.3");
     assert_eq!(evidence.to_string(), "2 of 3 Sentinels name it (s1, s3)");
     assert_eq!(
         (watch.primary(), watch.evidence()),
@@ -426,7 +425,6 @@ fn one_that_knows_no_such_group_or_is_no_sentinel_takes_its_vote_back() {
         let mut watch = torn();
         watch.names(0, A, 1).hears(0, said).names(1, A, 1);
         assert_eq!(watch.primary(), None);
-        // It still counts among the configured ones.
         watch.names(2, A, 1);
         assert_eq!(watch.primary(), Some(A));
     }
@@ -469,7 +467,6 @@ fn a_node_that_is_promoted_is_asked_every_few_milliseconds_until_it_has_the_writ
         .says(C, follows("c", "hist", A))
         .says(A, primary("a", "hist"));
     let pace = |watch: &Watch, node| watch.group.pace(NodeId(node));
-    assert_eq!(pace(&watch, B), INTERVAL);
     watch
         .group
         .promotes(&HostPort::new("192.0.2.1", 1), watch.now);
