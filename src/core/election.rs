@@ -1,18 +1,20 @@
 //! Who is the primary (R2 to R6). The proxy promotes nobody: it decides which claimant to believe.
 //!
 //! The incumbent stays while it claims. A claimant replaces it with evidence only: the incumbent's
-//! own demotion, descent from its history, the votes of replicas, or, when nobody else is left, time.
+//! own demotion, descent from its history, the votes of replicas or of Sentinels, or, when nobody else is left, time.
 //! A node that merely turns up as primary beside it (a restart, a healed partition) has none of these.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::ballot;
+use super::candidacy::Field;
 use super::event::{EventKind, Evidence, LossReason};
-use super::facts::{Facts, HostPort, ReplId, RunId};
+use super::facts::{ReplId, RunId};
 use super::health::Status;
 use super::ids::NodeId;
-use super::node::{NodeState, Order};
+use super::node::NodeState;
+use super::sentinel::Sentinels;
 use super::snapshot::PrimaryView;
 use super::time::Moment;
 
@@ -39,6 +41,25 @@ pub struct Incumbent {
     /// It is the incumbent's own node, restarted from a file: where its history branched. A replica
     /// promoted from the same history at a later offset holds more of it.
     pub restarted_from: Option<(ReplId, u64)>,
+    /// Which votes of Sentinels count against it.
+    pub bar: EpochBar,
+}
+
+/// R3 (3): votes of Sentinels that are older than an election do not undo it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EpochBar {
+    /// All count: nothing newer than they was seen in that election.
+    Open,
+    /// Those under a greater epoch than this, the greatest that was known at the election.
+    Above(u64),
+    /// None yet: no Sentinel had told an epoch. The first one that is told becomes the bar.
+    Unknown,
+}
+
+impl EpochBar {
+    fn above(epoch: Option<u64>) -> Self {
+        epoch.map_or(Self::Unknown, Self::Above)
+    }
 }
 
 /// What became of the incumbent since its election.
@@ -58,7 +79,7 @@ pub struct Election {
     term: u64,
     incumbent: Option<(Incumbent, Standing)>,
     /// R3 (4): the only claimant, and since when it has been that without the proviso.
-    hold: Option<(NodeId, RunId, Moment)>,
+    pub(super) hold: Option<(NodeId, RunId, Moment)>,
     conflict: Vec<NodeId>,
 }
 
@@ -106,20 +127,28 @@ impl Election {
     pub fn decide(
         &mut self,
         nodes: &[NodeState],
+        sentinels: &Sentinels,
         claim_hold: Duration,
         now: Moment,
     ) -> Vec<EventKind> {
         let mut events = Vec::new();
         self.follow_incumbent(nodes, now, &mut events);
-        self.follow_hold(nodes, now);
+        let epoch = sentinels.highest_epoch();
+        if let Some((incumbent, _)) = &mut self.incumbent
+            && incumbent.bar == EpochBar::Unknown
+        {
+            incumbent.bar = EpochBar::above(epoch);
+        }
+        self.follow_hold(nodes, sentinels, now);
         let field = Field {
             nodes,
+            sentinels,
             election: self,
             claim_hold,
             now,
         };
         if let Some((winner, evidence, by_descent)) = field.winner() {
-            events.push(self.elect(winner, evidence, by_descent, now));
+            events.push(self.elect(winner, evidence, by_descent, epoch, now));
         }
         self.tell_conflict(nodes, &mut events);
         events
@@ -146,12 +175,14 @@ impl Election {
     }
 
     /// R3 (4): the clock of the only claimant; it starts again whenever a condition fails.
-    fn follow_hold(&mut self, nodes: &[NodeState], now: Moment) {
+    fn follow_hold(&mut self, nodes: &[NodeState], sentinels: &Sentinels, now: Moment) {
         let mut claimants = nodes.iter().filter(|node| node.is_claimant());
         let sole = claimants.next().filter(|_| claimants.next().is_none());
         let free = self.incumbent_node(nodes).is_none_or(NodeState::is_gone);
         let waiting = sole.filter(|node| {
-            free && !ballot::follows_another_unseen(nodes, node) && !self.holds(node)
+            free && !ballot::follows_another_unseen(nodes, node)
+                && !sentinels.name_another_unseen(nodes, node, now)
+                && !self.holds(node)
         });
         self.hold = waiting.and_then(|node| {
             let run = node.run_id()?.clone();
@@ -169,7 +200,7 @@ impl Election {
         nodes.iter().find(|node| node.settings.id == holder.node)
     }
 
-    fn holds(&self, node: &NodeState) -> bool {
+    pub(super) fn holds(&self, node: &NodeState) -> bool {
         self.holder()
             .is_some_and(|incumbent| incumbent.node == node.settings.id)
     }
@@ -179,12 +210,15 @@ impl Election {
         node: &NodeState,
         evidence: Evidence,
         by_descent: bool,
+        epoch: Option<u64>,
         now: Moment,
     ) -> EventKind {
         let before = self.incumbent.take().map(|(incumbent, _)| incumbent);
         let same_node = before
             .as_ref()
             .is_some_and(|old| old.node == node.settings.id);
+        let replaced_by_votes = before.is_some() && matches!(evidence, Evidence::Votes { .. });
+        let chosen_by_sentinels = matches!(evidence, Evidence::SentinelVotes { .. });
         let facts = node.facts.as_ref();
         let branch = facts.and_then(|facts| facts.replid2.clone().zip(facts.second_offset));
         let incumbent = Incumbent {
@@ -196,6 +230,11 @@ impl Election {
             evidence: evidence.clone(),
             by_descent,
             restarted_from: branch.filter(|_| by_descent && same_node),
+            bar: if by_descent || replaced_by_votes || chosen_by_sentinels {
+                EpochBar::above(epoch)
+            } else {
+                EpochBar::Open
+            },
         };
         self.incumbent = Some((incumbent, Standing::Holds));
         self.hold = None;
@@ -264,217 +303,6 @@ fn next_standing(
         }
         (None, current) => current.clone(),
     }
-}
-
-/// One look at all claimants.
-struct Field<'n, 'e> {
-    nodes: &'n [NodeState],
-    election: &'e Election,
-    claim_hold: Duration,
-    now: Moment,
-}
-
-/// How strong evidence is where several qualify: votes, else the later branch of the history.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Strength {
-    Other,
-    Descent,
-    Votes,
-}
-
-impl<'n> Field<'n, '_> {
-    fn winner(&self) -> Option<(&'n NodeState, Evidence, bool)> {
-        let qualified: Vec<(&'n NodeState, Evidence)> = self
-            .claimants()
-            .filter(|node| !self.election.holds(node))
-            .filter_map(|node| Some((node, self.evidence(node)?)))
-            .collect();
-        let rank = |(node, _): &(&NodeState, Evidence)| {
-            let strength = match self.votes(node) {
-                Some(_) => Strength::Votes,
-                None if self.descends_from_incumbent(node) => Strength::Descent,
-                None => Strength::Other,
-            };
-            (
-                strength,
-                node.facts.as_ref().and_then(|facts| facts.second_offset),
-            )
-        };
-        let best = qualified.iter().map(rank).max()?;
-        let mut leaders = qualified.iter().filter(|candidate| rank(candidate) == best);
-        // Two that are equal in all that counts: nobody is believed (R4).
-        let (node, evidence) = leaders.next().filter(|_| leaders.next().is_none())?;
-        Some((node, evidence.clone(), self.descends_from_incumbent(node)))
-    }
-
-    fn claimants(&self) -> impl Iterator<Item = &'n NodeState> {
-        self.nodes.iter().filter(|node| node.is_claimant())
-    }
-
-    fn is_sole(&self) -> bool {
-        self.claimants().count() == 1
-    }
-
-    /// The first evidence that holds for a claimant, in the order of R3.
-    fn evidence(&self, node: &NodeState) -> Option<Evidence> {
-        if self
-            .nodes
-            .iter()
-            .filter(|node| !node.settings.local)
-            .count()
-            == 1
-        {
-            return Some(Evidence::OnlyNode);
-        }
-        if node.unproven {
-            // R5: never against another claimant; alone by votes or after the hold.
-            return self
-                .is_sole()
-                .then(|| self.votes(node).or_else(|| self.held(node)))
-                .flatten();
-        }
-        match self.election.incumbent() {
-            None => self.cold_start(node),
-            Some((_, standing)) => self
-                .demotion(node, standing)
-                .or_else(|| self.descent(node))
-                .or_else(|| self.votes(node))
-                .or_else(|| self.held(node)),
-        }
-    }
-
-    /// R4.
-    fn cold_start(&self, node: &NodeState) -> Option<Evidence> {
-        if let Some(Evidence::Votes { voters, of }) = self.votes(node)
-            && !ballot::could_be_matched(self.nodes, node, voters.len())
-        {
-            return Some(Evidence::Votes { voters, of });
-        }
-        if !self.is_sole() {
-            return self
-                .descends_from_all_others(node)
-                .then(|| Evidence::Descent {
-                    offset: node.facts.as_ref().and_then(|facts| facts.second_offset),
-                });
-        }
-        let everyone_checked = self
-            .nodes
-            .iter()
-            .filter(|node| !node.settings.local && node.order != Order::Maintenance)
-            .all(NodeState::was_checked);
-        if everyone_checked && !ballot::follows_another_unseen(self.nodes, node) {
-            return Some(Evidence::AllChecked);
-        }
-        self.held(node)
-    }
-
-    /// R3 (1). A demoted primary says whom it follows: where that is another node of the group, that
-    /// one is heard before an unrelated claimant takes the writes.
-    fn demotion(&self, node: &NodeState, standing: &Standing) -> Option<Evidence> {
-        use LossReason::{Demoted, HandoverTimedOut};
-        let Standing::Lost(Demoted | HandoverTimedOut, at) = *standing else {
-            return None;
-        };
-        let (incumbent, _) = self.election.incumbent()?;
-        let former = self
-            .nodes
-            .iter()
-            .find(|other| other.settings.id == incumbent.node);
-        let followed = former
-            .and_then(NodeState::fresh_facts)
-            .and_then(Facts::replica)
-            .map(|link| &link.master);
-        let waits = followed
-            .is_some_and(|master| !node.is_at(master) && self.is_yet_to_be_heard(master, at));
-        let elsewhere = ballot::follows_another_unseen(self.nodes, node);
-        (!waits && !elsewhere).then_some(Evidence::Demotion)
-    }
-
-    fn is_yet_to_be_heard(&self, place: &HostPort, since: Moment) -> bool {
-        self.nodes
-            .iter()
-            .any(|node| node.is_at(place) && !node.health.is_down() && node.answered_at <= since)
-    }
-
-    /// R3 (2).
-    fn descent(&self, node: &NodeState) -> Option<Evidence> {
-        let (incumbent, standing) = self.election.incumbent()?;
-        let facts = node.fresh_facts()?;
-        let promoted_since = node.was_replica
-            && node
-                .claims_since
-                .is_some_and(|since| since > incumbent.elected_at);
-        let gone = self.is_incumbent_gone(incumbent, standing);
-        let qualifies = if self.descends_from_incumbent(node) {
-            gone || promoted_since
-        } else {
-            promoted_since && holds_more_than(facts, incumbent.restarted_from.as_ref())
-        };
-        qualifies.then_some(Evidence::Descent {
-            offset: facts.second_offset,
-        })
-    }
-
-    fn is_incumbent_gone(&self, incumbent: &Incumbent, standing: &Standing) -> bool {
-        if matches!(standing, Standing::Lost(..)) {
-            return true;
-        }
-        let node = self
-            .nodes
-            .iter()
-            .find(|node| node.settings.id == incumbent.node);
-        node.is_none_or(NodeState::is_gone)
-    }
-
-    fn descends_from_incumbent(&self, node: &NodeState) -> bool {
-        let Some((incumbent, _)) = self.election.incumbent() else {
-            return false;
-        };
-        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
-        branch.is_some() && branch == incumbent.history.as_ref()
-    }
-
-    fn descends_from_all_others(&self, node: &NodeState) -> bool {
-        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
-        branch.is_some()
-            && self
-                .claimants()
-                .filter(|other| other.settings.id != node.settings.id && !other.unproven)
-                .all(|other| other.fresh_facts().and_then(|facts| facts.replid.as_ref()) == branch)
-    }
-
-    /// R3 (3).
-    fn votes(&self, node: &NodeState) -> Option<Evidence> {
-        // Against an incumbent that descends from the one before, old votes are votes for the ancestor.
-        let newer_than = match self.election.incumbent() {
-            Some((incumbent, Standing::Holds | Standing::HandsOver(_))) if incumbent.by_descent => {
-                Some(incumbent.elected_at)
-            }
-            _ => None,
-        };
-        let count = ballot::count(self.nodes, node, newer_than);
-        count.is_majority().then_some(Evidence::Votes {
-            voters: count.voters,
-            of: count.of,
-        })
-    }
-
-    /// R3 (4).
-    fn held(&self, node: &NodeState) -> Option<Evidence> {
-        let (id, _, since) = self.election.hold.as_ref()?;
-        let held = self.now.since(*since);
-        (*id == node.settings.id && held >= self.claim_hold).then_some(Evidence::Hold { held })
-    }
-}
-
-/// Whether a promoted replica branched later from the history that the incumbent restarted from.
-fn holds_more_than(facts: &Facts, restarted_from: Option<&(ReplId, u64)>) -> bool {
-    restarted_from.is_some_and(|(history, offset)| {
-        facts.replid2.as_ref() == Some(history)
-            && facts
-                .second_offset
-                .is_some_and(|branched| branched > *offset)
-    })
 }
 
 /// Whether the incumbent can be taken for a living primary: it answers, or is silent for less than

@@ -106,6 +106,13 @@ pub enum Evidence {
         /// How many replicas could vote.
         of: usize,
     },
+    /// R3 (3): more than half of the configured Sentinels name it.
+    SentinelVotes {
+        /// Who names it, by address as written.
+        sentinels: Vec<Arc<str>>,
+        /// How many are configured.
+        of: usize,
+    },
     /// R3 (4): it was the only claimant for `claim_hold`.
     Hold {
         /// For how long.
@@ -135,7 +142,7 @@ impl Evidence {
             Self::OnlyNode | Self::AllChecked => "R4",
             Self::Demotion => "R3.1",
             Self::Descent { .. } => "R3.2",
-            Self::Votes { .. } => "R3.3",
+            Self::Votes { .. } | Self::SentinelVotes { .. } => "R3.3",
             Self::Hold { .. } => "R3.4",
         }
     }
@@ -163,6 +170,14 @@ impl fmt::Display for Evidence {
                     "{} of {of} replicas are linked to it ({})",
                     voters.len(),
                     voters.join(", ")
+                )
+            }
+            Self::SentinelVotes { sentinels, of } => {
+                write!(
+                    f,
+                    "{} of {of} Sentinels name it ({})",
+                    sentinels.len(),
+                    sentinels.join(", ")
                 )
             }
             Self::Hold { held } => {

@@ -19,6 +19,7 @@ use super::lag::{LagLimits, Track};
 use super::node::{NodeSettings, NodeState, Order};
 use super::outcome::{Outcome, Report};
 use super::reason::Ineligible;
+use super::sentinel::{BURST, BURST_PACE, SentinelReport, Sentinels};
 use super::snapshot::{GroupView, Looping, NodeView, Target};
 use super::time::Moment;
 
@@ -63,6 +64,9 @@ pub struct OwnListener {
 pub struct Group {
     settings: Settings,
     nodes: Vec<NodeState>,
+    sentinels: Sentinels,
+    /// Nodes that a Sentinel promotes are asked very often until then.
+    bursts: Vec<(NodeId, Moment)>,
     election: Election,
     track: Track,
     view: GroupView,
@@ -87,6 +91,8 @@ impl Group {
         let mut group = Self {
             settings,
             nodes,
+            sentinels: Sentinels::default(),
+            bursts: Vec::new(),
             election: Election::default(),
             track: Track::default(),
             view,
@@ -95,6 +101,31 @@ impl Group {
         };
         group.step(now);
         group
+    }
+
+    /// The same group with these Sentinels, by their addresses as written.
+    #[must_use]
+    pub fn with_sentinels(mut self, names: impl IntoIterator<Item = Arc<str>>) -> Self {
+        self.sentinels = Sentinels::new(names);
+        self
+    }
+
+    /// Takes in what the Sentinel with that index (from 0, as configured) said.
+    pub fn sentinel(&mut self, index: usize, report: SentinelReport, now: Moment) {
+        self.sentinels.hear(index, report, now);
+        self.step(now);
+    }
+
+    /// A Sentinel promotes the node at this address: it is asked every few milliseconds for a while, so
+    /// that its claim is known as soon as it makes it.
+    pub fn promotes(&mut self, place: &HostPort, now: Moment) {
+        let Some(node) = self.nodes.iter().find(|node| node.is_at(place)) else {
+            return;
+        };
+        let id = node.settings.id;
+        self.bursts.retain(|(known, _)| *known != id);
+        self.bursts.push((id, now.plus(BURST)));
+        self.step(now);
     }
 
     /// Takes in the end of one check. Reports of nodes that are not of this group are ignored.
@@ -160,6 +191,8 @@ impl Group {
             .iter()
             .filter_map(|node| Some(link_down_since(node)?.plus(stale)))
             .chain(self.election.next_deadline(self.settings.claim_hold))
+            .chain(self.sentinels.next_deadline(now))
+            .chain(self.bursts.iter().map(|(_, end)| *end))
             .filter(|deadline| *deadline > now)
             .min()
     }
@@ -206,11 +239,12 @@ impl Group {
                 .as_ref()
                 .and_then(Facts::replica)
                 .is_some_and(|link| link.syncing);
-        let hurry = recovers || self.is_in_motion();
-        if hurry && !state.health.is_down() {
-            self.settings.fast_interval
-        } else {
-            self.settings.interval
+        let promoted = self.bursts.iter().any(|(promoted, _)| *promoted == node);
+        match () {
+            () if state.health.is_down() => self.settings.interval,
+            () if promoted => BURST_PACE.min(self.settings.fast_interval),
+            () if recovers || self.is_in_motion() => self.settings.fast_interval,
+            () => self.settings.interval,
         }
     }
 
@@ -244,9 +278,9 @@ impl Group {
     fn step(&mut self, now: Moment) {
         self.know_own_addresses();
         self.find_duplicates();
-        let elections = self
-            .election
-            .decide(&self.nodes, self.settings.claim_hold, now);
+        let elections =
+            self.election
+                .decide(&self.nodes, &self.sentinels, self.settings.claim_hold, now);
         for event in &elections {
             if let EventKind::Elected { node, .. } = event
                 && let Some(state) = self.nodes.iter_mut().find(|s| s.settings.id == *node)
@@ -255,6 +289,9 @@ impl Group {
                 state.unproven = false;
             }
         }
+        let primary = self.election.primary().map(|primary| primary.node);
+        self.bursts
+            .retain(|(node, end)| *end > now && primary != Some(*node));
         self.tell_roles(now);
         self.events
             .extend(elections.into_iter().map(|kind| Event { at: now, kind }));

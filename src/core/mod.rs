@@ -4,12 +4,13 @@
 //! reasons come out; so every rule of routing (R1 to R16) can be tested with values written by hand.
 //!
 //! Read in this order: [`facts`] and [`outcome`] (what checks bring), [`health`] and [`node`] (what is
-//! remembered), [`lag`] (how far replicas are behind), [`election`] and [`eligibility`] (what follows), [`group`] (the fold over all of it),
+//! remembered), [`sentinel`] (what Sentinels say), [`lag`] (how far replicas are behind), [`election`] and [`eligibility`] (what follows), [`group`] (the fold over all of it),
 //! [`snapshot`] (what the data plane gets), [`chain`] and [`pick`] (who serves a new connection),
 //! [`judge`] (what becomes of an open one).
 
 pub mod alarm;
 mod ballot;
+mod candidacy;
 pub mod chain;
 pub mod election;
 pub mod eligibility;
@@ -28,5 +29,8 @@ pub mod reason;
 pub(crate) mod sample;
 #[cfg(test)]
 mod scenarios;
+pub mod sentinel;
+#[cfg(test)]
+mod sentinel_scenarios;
 pub mod snapshot;
 pub mod time;

@@ -322,21 +322,25 @@ impl Probe {
         Outcome::BadReply(format!("{asked} was answered by {answer}").into())
     }
 
-    /// The first line of what a node said, fit to be shown: without the password (a server whose AUTH is
-    /// renamed says "unknown command, with args beginning with: ..."), printable, and not endless.
     fn quote(&self, text: &str) -> String {
-        let text = text.split("args beginning with").next().unwrap_or_default();
-        let text = match &self.secret {
-            Some(secret) if !secret.is_empty() => text.replace(secret.as_str(), "[secret]"),
-            _ => text.to_owned(),
-        };
-        let line = text.lines().next().unwrap_or_default();
-        line.escape_debug().take(QUOTED).collect()
+        quoted(text, self.secret.as_deref())
     }
 }
 
+/// The first line of what a node said, fit to be shown: without the password (a server whose AUTH is
+/// renamed says "unknown command, with args beginning with: ..."), printable, and not endless.
+pub(super) fn quoted(text: &str, secret: Option<&str>) -> String {
+    let text = text.split("args beginning with").next().unwrap_or_default();
+    let text = match secret {
+        Some(secret) if !secret.is_empty() => text.replace(secret, "[secret]"),
+        _ => text.to_owned(),
+    };
+    let line = text.lines().next().unwrap_or_default();
+    line.escape_debug().take(QUOTED).collect()
+}
+
 /// AUTH was sent to a node that wants none: the rest of the check works.
-fn needs_no_password(text: &str) -> bool {
+pub(super) fn needs_no_password(text: &str) -> bool {
     text.contains("without any password configured") || text.contains("no password is set")
 }
 

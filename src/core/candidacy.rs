@@ -1,0 +1,262 @@
+//! Who of the claimants is to be believed, and why (R3 to R5): one look at all of them, for
+//! [`super::election`], which remembers.
+
+use std::time::Duration;
+
+use super::ballot;
+use super::election::{Election, EpochBar, Incumbent, Standing};
+use super::event::{Evidence, LossReason};
+use super::facts::{Facts, HostPort, ReplId};
+use super::node::{NodeState, Order};
+use super::sentinel::Sentinels;
+use super::time::Moment;
+
+/// One look at all claimants.
+pub(super) struct Field<'n, 'e> {
+    pub(super) nodes: &'n [NodeState],
+    pub(super) sentinels: &'e Sentinels,
+    pub(super) election: &'e Election,
+    pub(super) claim_hold: Duration,
+    pub(super) now: Moment,
+}
+
+/// How strong evidence is where several qualify: votes, else the later branch of the history.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Strength {
+    Other,
+    Descent,
+    Votes,
+}
+
+impl<'n> Field<'n, '_> {
+    /// The claimant that replaces the incumbent, if any; and whether it descends from that one.
+    pub(super) fn winner(&self) -> Option<(&'n NodeState, Evidence, bool)> {
+        let qualified: Vec<(&'n NodeState, Evidence)> = self
+            .claimants()
+            .filter(|node| !self.election.holds(node))
+            .filter_map(|node| Some((node, self.evidence(node)?)))
+            .collect();
+        let rank = |(node, _): &(&NodeState, Evidence)| {
+            let strength = match self.votes(node) {
+                Some(_) => Strength::Votes,
+                None if self.descends_from_incumbent(node) => Strength::Descent,
+                None => Strength::Other,
+            };
+            (
+                strength,
+                node.facts.as_ref().and_then(|facts| facts.second_offset),
+            )
+        };
+        let best = qualified.iter().map(rank).max()?;
+        let mut leaders = qualified.iter().filter(|candidate| rank(candidate) == best);
+        // Two that are equal in all that counts: nobody is believed (R4).
+        let (node, evidence) = leaders.next().filter(|_| leaders.next().is_none())?;
+        Some((node, evidence.clone(), self.descends_from_incumbent(node)))
+    }
+
+    fn claimants(&self) -> impl Iterator<Item = &'n NodeState> {
+        self.nodes.iter().filter(|node| node.is_claimant())
+    }
+
+    fn is_sole(&self) -> bool {
+        self.claimants().count() == 1
+    }
+
+    /// The first evidence that holds for a claimant, in the order of R3.
+    fn evidence(&self, node: &NodeState) -> Option<Evidence> {
+        if self
+            .nodes
+            .iter()
+            .filter(|node| !node.settings.local)
+            .count()
+            == 1
+        {
+            return Some(Evidence::OnlyNode);
+        }
+        if node.unproven {
+            // R5: never against another claimant; alone by votes or after the hold.
+            return self
+                .is_sole()
+                .then(|| self.votes(node).or_else(|| self.held(node)))
+                .flatten();
+        }
+        match self.election.incumbent() {
+            None => self.cold_start(node),
+            Some((_, standing)) => self
+                .demotion(node, standing)
+                .or_else(|| self.descent(node))
+                .or_else(|| self.votes(node))
+                .or_else(|| self.held(node)),
+        }
+    }
+
+    /// R4.
+    fn cold_start(&self, node: &NodeState) -> Option<Evidence> {
+        match self.replica_votes(node) {
+            Some(Evidence::Votes { voters, of })
+                if !ballot::could_be_matched(self.nodes, node, voters.len()) =>
+            {
+                return Some(Evidence::Votes { voters, of });
+            }
+            _ => {}
+        }
+        if let Some(named) = self.sentinel_votes(node) {
+            return Some(named);
+        }
+        if !self.is_sole() {
+            return self
+                .descends_from_all_others(node)
+                .then(|| Evidence::Descent {
+                    offset: node.facts.as_ref().and_then(|facts| facts.second_offset),
+                });
+        }
+        let everyone_checked = self
+            .nodes
+            .iter()
+            .filter(|node| !node.settings.local && node.order != Order::Maintenance)
+            .all(NodeState::was_checked);
+        let elsewhere = ballot::follows_another_unseen(self.nodes, node)
+            || self
+                .sentinels
+                .name_another_unseen(self.nodes, node, self.now);
+        if everyone_checked && !elsewhere {
+            return Some(Evidence::AllChecked);
+        }
+        self.held(node)
+    }
+
+    /// R3 (1). A demoted primary says whom it follows: where that is another node of the group, that
+    /// one is heard before an unrelated claimant takes the writes.
+    fn demotion(&self, node: &NodeState, standing: &Standing) -> Option<Evidence> {
+        use LossReason::{Demoted, HandoverTimedOut};
+        let Standing::Lost(Demoted | HandoverTimedOut, at) = *standing else {
+            return None;
+        };
+        let (incumbent, _) = self.election.incumbent()?;
+        let former = self
+            .nodes
+            .iter()
+            .find(|other| other.settings.id == incumbent.node);
+        let followed = former
+            .and_then(NodeState::fresh_facts)
+            .and_then(Facts::replica)
+            .map(|link| &link.master);
+        let waits = followed
+            .is_some_and(|master| !node.is_at(master) && self.is_yet_to_be_heard(master, at));
+        let elsewhere = ballot::follows_another_unseen(self.nodes, node);
+        (!waits && !elsewhere).then_some(Evidence::Demotion)
+    }
+
+    fn is_yet_to_be_heard(&self, place: &HostPort, since: Moment) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.is_at(place) && !node.health.is_down() && node.answered_at <= since)
+    }
+
+    /// R3 (2).
+    fn descent(&self, node: &NodeState) -> Option<Evidence> {
+        let (incumbent, standing) = self.election.incumbent()?;
+        let facts = node.fresh_facts()?;
+        let promoted_since = node.was_replica
+            && node
+                .claims_since
+                .is_some_and(|since| since > incumbent.elected_at);
+        let gone = self.is_incumbent_gone(incumbent, standing);
+        let qualifies = if self.descends_from_incumbent(node) {
+            gone || promoted_since
+        } else {
+            promoted_since && holds_more_than(facts, incumbent.restarted_from.as_ref())
+        };
+        qualifies.then_some(Evidence::Descent {
+            offset: facts.second_offset,
+        })
+    }
+
+    fn is_incumbent_gone(&self, incumbent: &Incumbent, standing: &Standing) -> bool {
+        if matches!(standing, Standing::Lost(..)) {
+            return true;
+        }
+        let node = self
+            .nodes
+            .iter()
+            .find(|node| node.settings.id == incumbent.node);
+        node.is_none_or(NodeState::is_gone)
+    }
+
+    fn descends_from_incumbent(&self, node: &NodeState) -> bool {
+        let Some((incumbent, _)) = self.election.incumbent() else {
+            return false;
+        };
+        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
+        branch.is_some() && branch == incumbent.history.as_ref()
+    }
+
+    fn descends_from_all_others(&self, node: &NodeState) -> bool {
+        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
+        branch.is_some()
+            && self
+                .claimants()
+                .filter(|other| other.settings.id != node.settings.id && !other.unproven)
+                .all(|other| other.fresh_facts().and_then(|facts| facts.replid.as_ref()) == branch)
+    }
+
+    /// R3 (3): of the replicas, or of the Sentinels.
+    fn votes(&self, node: &NodeState) -> Option<Evidence> {
+        self.replica_votes(node)
+            .or_else(|| self.sentinel_votes(node))
+    }
+
+    fn replica_votes(&self, node: &NodeState) -> Option<Evidence> {
+        // Against an incumbent that descends from the one before, old votes are votes for the ancestor;
+        // against one that the Sentinels chose, the two electorates would play the writes to and fro.
+        let newer_than = self
+            .election
+            .holder()
+            .filter(|incumbent| {
+                incumbent.by_descent || matches!(incumbent.evidence, Evidence::SentinelVotes { .. })
+            })
+            .map(|incumbent| incumbent.elected_at);
+        let count = ballot::count(self.nodes, node, newer_than);
+        count.is_majority().then_some(Evidence::Votes {
+            voters: count.voters,
+            of: count.of,
+        })
+    }
+
+    fn sentinel_votes(&self, node: &NodeState) -> Option<Evidence> {
+        let newer_than = match self.election.incumbent() {
+            // The ancestor does not return by old votes when its heir is lost either; the heir's own
+            // next run is nobody older.
+            Some((incumbent, _)) if incumbent.node != node.settings.id => match incumbent.bar {
+                EpochBar::Open => None,
+                EpochBar::Above(epoch) => Some(epoch),
+                EpochBar::Unknown => return None,
+            },
+            _ => None,
+        };
+        let majority = self
+            .sentinels
+            .majority_for(self.nodes, node, newer_than, self.now)?;
+        Some(Evidence::SentinelVotes {
+            sentinels: majority.sentinels,
+            of: majority.of,
+        })
+    }
+
+    /// R3 (4).
+    fn held(&self, node: &NodeState) -> Option<Evidence> {
+        let (id, _, since) = self.election.hold.as_ref()?;
+        let held = self.now.since(*since);
+        (*id == node.settings.id && held >= self.claim_hold).then_some(Evidence::Hold { held })
+    }
+}
+
+/// Whether a promoted replica branched later from the history that the incumbent restarted from.
+fn holds_more_than(facts: &Facts, restarted_from: Option<&(ReplId, u64)>) -> bool {
+    restarted_from.is_some_and(|(history, offset)| {
+        facts.replid2.as_ref() == Some(history)
+            && facts
+                .second_offset
+                .is_some_and(|branched| branched > *offset)
+    })
+}

@@ -1,0 +1,500 @@
+//! The rules of election where Sentinels are asked: what nodes and Sentinels say, and who is believed.
+
+use std::time::Duration;
+
+use super::event::{EventKind, Evidence};
+use super::facts::{Facts, HostPort, RunId};
+use super::group::{Group, Settings};
+use super::health::Thresholds;
+use super::ids::{GroupId, NodeId};
+use super::lag::LagLimits;
+use super::node::NodeSettings;
+use super::outcome::{Outcome, Stage};
+use super::sample::{at, blank, primary, promoted, replica, report};
+use super::sentinel::{BURST, BURST_PACE, MEMORY, Phase, SentinelReport, Vote};
+use super::time::Moment;
+
+const HOLD: Duration = Duration::from_secs(6);
+const INTERVAL: Duration = Duration::from_millis(500);
+const A: u32 = 0;
+const B: u32 = 1;
+const C: u32 = 2;
+
+/// Three nodes, three Sentinels and a clock.
+struct Watch {
+    group: Group,
+    now: Moment,
+}
+
+fn address(node: u32) -> HostPort {
+    HostPort::new(&format!("10.1.1.{}", node + 1), 6379)
+}
+
+fn vote(place: HostPort, epoch: u64) -> Vote {
+    Vote {
+        address: place,
+        run_id: None,
+        config_epoch: epoch,
+        phase: Phase::Settled,
+    }
+}
+
+/// A Redis before 4: no history that could prove descent or match votes.
+fn old_style(facts: Facts) -> Facts {
+    Facts {
+        replid: None,
+        replid2: None,
+        second_offset: None,
+        ..facts
+    }
+}
+
+fn follows(run: &str, history: &str, node: u32) -> Facts {
+    replica(run, history, &address(node))
+}
+
+impl Watch {
+    fn new() -> Self {
+        let nodes = (0..3).map(|index| NodeSettings {
+            id: NodeId(index),
+            name: format!("redis-{}", index + 1).into(),
+            address: Some(address(index)),
+            local: false,
+            weight: 1,
+        });
+        let settings = Settings {
+            id: GroupId(0),
+            name: "main".into(),
+            nodes: nodes.collect(),
+            limits: Thresholds { fall: 6, rise: 2 },
+            interval: INTERVAL,
+            fast_interval: Duration::from_millis(50),
+            claim_hold: HOLD,
+            stale_reads: Duration::from_secs(60),
+            max_lag: LagLimits::default(),
+            own: Vec::new(),
+        };
+        Self {
+            group: Group::new(settings, at(0)).with_sentinels(["s1", "s2", "s3"].map(Into::into)),
+            now: at(0),
+        }
+    }
+
+    fn gets(&mut self, node: u32, outcome: Outcome) -> &mut Self {
+        self.now = self.now.plus(Duration::from_millis(10));
+        self.group.report(NodeId(node), &report(self.now, outcome));
+        self
+    }
+
+    fn says(&mut self, node: u32, facts: Facts) -> &mut Self {
+        self.gets(node, Outcome::Answered(Box::new(facts)))
+    }
+
+    fn silent(&mut self, node: u32) -> &mut Self {
+        for _ in 0..6 {
+            self.gets(node, Outcome::TimedOut(Stage::Reply));
+        }
+        self
+    }
+
+    fn hears(&mut self, sentinel: usize, said: SentinelReport) -> &mut Self {
+        self.now = self.now.plus(Duration::from_millis(10));
+        self.group.sentinel(sentinel, said, self.now);
+        self
+    }
+
+    fn names(&mut self, sentinel: usize, node: u32, epoch: u64) -> &mut Self {
+        self.hears(sentinel, SentinelReport::Votes(vote(address(node), epoch)))
+    }
+
+    fn all_name(&mut self, node: u32, epoch: u64) -> &mut Self {
+        (0..3).fold(self, |watch, sentinel| watch.names(sentinel, node, epoch))
+    }
+
+    fn passes(&mut self, time: Duration) -> &mut Self {
+        self.now = self.now.plus(time);
+        self.group.tick(self.now);
+        self
+    }
+
+    fn primary(&self) -> Option<u32> {
+        self.group.view().primary.map(|primary| primary.node.0)
+    }
+
+    fn term(&self) -> u64 {
+        self.group.view().primary.map_or(0, |primary| primary.term)
+    }
+
+    fn evidence(&mut self) -> Option<Evidence> {
+        let events = self.group.take_events().into_iter();
+        let elected = events.filter_map(|event| match event.kind {
+            EventKind::Elected { evidence, .. } => Some(evidence),
+            _ => None,
+        });
+        elected.last()
+    }
+}
+
+/// Two claimants at a cold start, and nothing that tells who is right.
+fn torn() -> Watch {
+    let mut watch = Watch::new();
+    watch
+        .says(A, primary("a", "hist-a"))
+        .says(B, primary("b", "hist-b"))
+        .says(C, primary("c", "hist-c"));
+    assert_eq!(watch.primary(), None);
+    watch
+}
+
+/// redis-1 was elected by its replicas, then redis-2 was promoted and elected by descent.
+fn promoted_b() -> Watch {
+    let mut watch = Watch::new();
+    watch.all_name(A, 7);
+    watch
+        .says(B, follows("b", "hist", A))
+        .says(C, follows("c", "hist", A))
+        .says(A, primary("a", "hist"))
+        .says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(watch.primary(), Some(B));
+    watch
+}
+
+#[test]
+fn r4_a_majority_elects_among_claimants_and_a_minority_does_not() {
+    let mut watch = torn();
+    watch.names(0, B, 3).passes(HOLD * 2).names(1, A, 3);
+    assert_eq!(watch.primary(), None, "one of three, each");
+    watch.names(2, B, 3);
+    let evidence = Evidence::SentinelVotes {
+        sentinels: vec!["s1".into(), "s3".into()],
+        of: 3,
+    };
+    assert_eq!(evidence.to_string(), "2 of 3 Sentinels name it (s1, s3)");
+    assert_eq!(
+        (watch.primary(), watch.evidence()),
+        (Some(B), Some(evidence))
+    );
+}
+
+#[test]
+fn r4_a_majority_need_not_wait_for_nodes_that_were_not_heard() {
+    let mut watch = Watch::new();
+    watch.all_name(A, 1).says(A, primary("a", "hist"));
+    assert_eq!(watch.primary(), Some(A));
+}
+
+#[test]
+fn a_named_node_is_elected_only_when_it_claims() {
+    let mut watch = Watch::new();
+    watch.all_name(B, 9).says(B, follows("b", "hist", A));
+    watch
+        .says(C, follows("c", "hist", B))
+        .silent(A)
+        .passes(HOLD * 3);
+    assert_eq!(watch.primary(), None);
+
+    let mut watch = promoted_b();
+    for epoch in 8..20 {
+        watch.all_name(C, epoch).passes(HOLD);
+        let nowhere = vote(HostPort::new("192.0.2.1", 1), epoch);
+        for sentinel in 0..3 {
+            watch.hears(sentinel, SentinelReport::Votes(nowhere.clone()));
+        }
+    }
+    assert_eq!((watch.primary(), watch.term()), (Some(B), 2));
+}
+
+#[test]
+fn a_vote_matches_by_run_where_the_address_is_none_of_ours() {
+    let mut watch = torn();
+    let behind_nat = Vote {
+        run_id: Some(RunId("c".into())),
+        ..vote(HostPort::new("192.168.7.7", 6379), 1)
+    };
+    for sentinel in [0, 1] {
+        watch.hears(sentinel, SentinelReport::Votes(behind_nat.clone()));
+    }
+    assert_eq!(watch.primary(), Some(C));
+}
+
+#[test]
+fn a_vote_for_the_process_before_is_none_for_the_restarted_one() {
+    let mut watch = torn();
+    let before = Vote {
+        run_id: Some(RunId("a-before".into())),
+        ..vote(address(A), 1)
+    };
+    for sentinel in 0..3 {
+        watch.hears(sentinel, SentinelReport::Votes(before.clone()));
+    }
+    assert_eq!(watch.primary(), None);
+    watch.all_name(A, 1);
+    assert_eq!(watch.primary(), Some(A), "the Sentinels have noticed");
+}
+
+#[test]
+fn a_sentinel_in_a_failover_names_nobody() {
+    let mut watch = torn();
+    let leader = Vote {
+        phase: Phase::FailingOver,
+        ..vote(address(A), 8)
+    };
+    watch.names(0, A, 7).hears(1, SentinelReport::Votes(leader));
+    assert_eq!(watch.primary(), None);
+}
+
+#[test]
+fn r3_3_the_ancestor_does_not_return_by_old_votes() {
+    let mut watch = promoted_b();
+    for _ in 0..20 {
+        watch
+            .all_name(A, 7)
+            .says(A, primary("a", "hist"))
+            .says(B, promoted("b", "new", "hist", 1001));
+        assert_eq!((watch.primary(), watch.term()), (Some(B), 2));
+    }
+    // Nor when the heir was lost: it holds what was written since.
+    watch.says(B, follows("b", "new", C)).passes(HOLD / 2);
+    watch.all_name(A, 7);
+    assert_ne!(watch.evidence().map(|e| e.rule()), Some("R3.3"));
+
+    let mut watch = promoted_b();
+    watch.names(0, A, 8).says(A, primary("a", "hist"));
+    assert_eq!(watch.primary(), Some(B), "one of three under a new epoch");
+    watch.names(1, A, 8);
+    assert_eq!(watch.primary(), Some(A), "they failed over to it since");
+}
+
+#[test]
+fn r3_3_sentinels_that_are_first_heard_after_a_descent_tell_old_votes() {
+    let mut watch = Watch::new();
+    watch
+        .says(B, follows("b", "hist", A))
+        .says(C, follows("c", "hist", A))
+        .says(A, primary("a", "hist"))
+        .says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(watch.primary(), Some(B));
+    watch.all_name(A, 7).says(A, primary("a", "hist"));
+    assert_eq!(watch.primary(), Some(B));
+    watch.all_name(A, 8);
+    assert_eq!(watch.primary(), Some(A));
+}
+
+#[test]
+fn r3_3_sentinels_correct_the_choice_of_replicas_at_a_cold_start() {
+    let mut watch = Watch::new();
+    watch
+        .says(C, follows("c", "hist", A))
+        .gets(B, Outcome::Refused)
+        .says(A, primary("a", "hist"));
+    assert_eq!(watch.primary(), Some(A));
+    watch
+        .all_name(B, 8)
+        .says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(watch.primary(), Some(B), "they failed over before we came");
+    for _ in 0..10 {
+        watch
+            .says(A, primary("a", "hist"))
+            .says(C, follows("c", "hist", A));
+        assert_eq!((watch.primary(), watch.term()), (Some(B), 2));
+    }
+}
+
+#[test]
+fn r3_3_replicas_and_sentinels_do_not_play_the_writes_to_and_fro() {
+    let mut watch = Watch::new();
+    watch.all_name(A, 7);
+    watch
+        .says(A, old_style(primary("a", "x")))
+        .says(B, old_style(primary("b", "x")));
+    assert_eq!(watch.primary(), Some(A));
+    for _ in 0..10 {
+        watch
+            .says(C, old_style(follows("c", "x", B)))
+            .all_name(A, 7)
+            .says(B, old_style(primary("b", "x")));
+        assert_eq!((watch.primary(), watch.term()), (Some(A), 1));
+    }
+
+    let mut watch = Watch::new();
+    watch
+        .says(A, old_style(primary("a", "x")))
+        .says(C, old_style(follows("c", "x", B)))
+        .says(B, old_style(primary("b", "x")));
+    watch.all_name(A, 7);
+    let (first, term) = (watch.primary(), watch.term());
+    assert!(first.is_some());
+    for _ in 0..10 {
+        watch
+            .all_name(A, 7)
+            .says(C, old_style(follows("c", "x", B)));
+        assert_eq!((watch.primary(), watch.term()), (first, term));
+    }
+}
+
+#[test]
+fn sentinels_that_flap_between_two_claimants_under_one_epoch_move_nothing() {
+    let mut watch = torn();
+    watch.all_name(A, 5);
+    assert_eq!(watch.primary(), Some(A));
+    for round in 0..10 {
+        watch.all_name(if round % 2 == 0 { B } else { A }, 5);
+        assert_eq!((watch.primary(), watch.term()), (Some(A), 1));
+    }
+    watch.all_name(B, 6);
+    assert_eq!(watch.primary(), Some(B), "a failover raises the epoch");
+}
+
+#[test]
+fn r3_4_the_hold_waits_while_a_majority_names_another_that_does_not_answer() {
+    let mut watch = Watch::new();
+    watch
+        .says(C, follows("c", "hist", A))
+        .says(A, primary("a", "hist"))
+        .gets(B, Outcome::Refused);
+    watch.passes(HOLD);
+    assert_eq!(watch.primary(), Some(A));
+    watch
+        .all_name(B, 2)
+        .silent(A)
+        .silent(B)
+        .says(C, primary("c2", "other"));
+    watch.passes(HOLD * 2).passes(HOLD);
+    assert_eq!(watch.primary(), Some(A), "redis-2 may be alive elsewhere");
+    // A minority keeps nobody waiting.
+    watch.names(0, C, 2).names(1, A, 2);
+    watch.passes(HOLD).says(C, primary("c2", "other"));
+    assert_eq!(watch.primary(), Some(C));
+    assert!(matches!(watch.evidence(), Some(Evidence::Hold { .. })));
+}
+
+#[test]
+fn r4_the_only_claimant_waits_while_a_majority_names_a_stranger() {
+    let mut watch = Watch::new();
+    for sentinel in [0, 1] {
+        let elsewhere = vote(HostPort::new("192.0.2.1", 6379), 2);
+        watch.hears(sentinel, SentinelReport::Votes(elsewhere));
+    }
+    watch
+        .gets(B, Outcome::Loading)
+        .says(A, blank("a", "hist"))
+        .says(C, follows("c", "none", B))
+        .says(B, follows("b", "none", C))
+        .says(A, primary("a", "hist"));
+    watch.passes(HOLD * 2);
+    assert_eq!(watch.primary(), None);
+}
+
+#[test]
+fn a_sentinel_that_is_gone_convinces_nobody_and_delays_the_hold_for_a_while() {
+    let gone = || SentinelReport::Unreachable("refused".into());
+    let mut watch = Watch::new();
+    watch.all_name(A, 2);
+    for sentinel in 0..3 {
+        watch.hears(sentinel, gone());
+    }
+    watch
+        .says(A, primary("a", "hist-a"))
+        .says(B, primary("b", "hist-b"));
+    assert_eq!(watch.primary(), None, "as evidence it is too old");
+
+    let mut watch = Watch::new();
+    watch.all_name(A, 2);
+    watch
+        .silent(A)
+        .silent(C)
+        .says(B, primary("b", "hist-b"))
+        .passes(MEMORY / 2);
+    for sentinel in 0..3 {
+        watch.hears(sentinel, gone());
+    }
+    assert_eq!(watch.primary(), None);
+    let forgets = watch.group.next_deadline(watch.now).unwrap();
+    assert!(forgets <= watch.now.plus(MEMORY / 2), "{forgets:?}");
+    watch.passes(MEMORY / 2).passes(HOLD);
+    assert_eq!(watch.primary(), Some(B));
+}
+
+#[test]
+fn one_that_knows_no_such_group_or_is_no_sentinel_takes_its_vote_back() {
+    for said in [
+        SentinelReport::UnknownName,
+        SentinelReport::NotASentinel("a data node".into()),
+        SentinelReport::Denied("NOAUTH".into()),
+    ] {
+        let mut watch = torn();
+        watch.names(0, A, 1).hears(0, said).names(1, A, 1);
+        assert_eq!(watch.primary(), None);
+        watch.names(2, A, 1);
+        assert_eq!(watch.primary(), Some(A));
+    }
+}
+
+#[test]
+fn r5_the_named_one_is_taken_alone_though_unproven_and_never_against_another() {
+    let mut watch = Watch::new();
+    watch.all_name(A, 1).says(A, blank("a", "hist"));
+    assert_eq!(watch.primary(), Some(A));
+
+    let mut watch = Watch::new();
+    watch
+        .says(B, primary("b", "hist-b"))
+        .says(A, blank("a", "hist"));
+    watch.all_name(A, 1);
+    assert_ne!(watch.primary(), Some(A));
+}
+
+#[test]
+fn with_all_sentinels_away_the_roles_alone_decide() {
+    let mut watch = Watch::new();
+    for sentinel in 0..3 {
+        watch.hears(sentinel, SentinelReport::Unreachable("refused".into()));
+    }
+    watch
+        .says(A, primary("a", "hist"))
+        .says(B, follows("b", "hist", A))
+        .says(C, follows("c", "hist", A));
+    assert_eq!(watch.primary(), Some(A));
+    watch.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(watch.primary(), Some(B));
+}
+
+#[test]
+fn a_node_that_is_promoted_is_asked_every_few_milliseconds_until_it_has_the_writes() {
+    let mut watch = Watch::new();
+    watch
+        .says(B, follows("b", "hist", A))
+        .says(C, follows("c", "hist", A))
+        .says(A, primary("a", "hist"));
+    let pace = |watch: &Watch, node| watch.group.pace(NodeId(node));
+    watch
+        .group
+        .promotes(&HostPort::new("192.0.2.1", 1), watch.now);
+    assert_eq!(pace(&watch, B), INTERVAL, "a stranger");
+
+    watch.group.promotes(&address(B), watch.now);
+    assert_eq!((pace(&watch, B), pace(&watch, C)), (BURST_PACE, INTERVAL));
+    assert_eq!(
+        watch.group.next_deadline(watch.now),
+        Some(watch.now.plus(BURST))
+    );
+    let end = watch.now.plus(BURST);
+    watch.passes(BURST / 2).group.promotes(&address(B), end);
+    watch.passes(BURST);
+    assert_eq!(pace(&watch, B), BURST_PACE, "told again");
+    watch.passes(BURST);
+    assert_eq!(pace(&watch, B), INTERVAL);
+
+    watch.group.promotes(&address(B), watch.now);
+    watch.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(watch.primary(), Some(B));
+    assert!(pace(&watch, B) > BURST_PACE);
+
+    watch.silent(C);
+    watch.group.promotes(&address(C), watch.now);
+    assert_eq!(
+        pace(&watch, C),
+        INTERVAL,
+        "R8: one that is down is not dialled more often"
+    );
+}
