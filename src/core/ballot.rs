@@ -60,7 +60,7 @@ pub(super) fn could_be_matched(nodes: &[NodeState], claimant: &NodeState, votes:
     nodes
         .iter()
         .filter(|node| node.settings.id != claimant.settings.id)
-        .filter(|node| node.is_claimant() || unheard(node))
+        .filter(|node| node.is_contender() || unheard(node))
         .any(|rival| {
             let others = unheard_count - usize::from(unheard(&rival));
             count(nodes, rival, None).voters.len() + others >= votes

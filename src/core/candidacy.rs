@@ -32,14 +32,14 @@ impl<'n> Field<'n, '_> {
     /// The claimant that replaces the incumbent, if any; and whether it descends from that one.
     pub(super) fn winner(&self) -> Option<(&'n NodeState, Evidence, bool)> {
         let qualified: Vec<(&'n NodeState, Evidence)> = self
-            .claimants()
+            .contenders()
             .filter(|node| !self.election.holds(node))
             .filter_map(|node| Some((node, self.evidence(node)?)))
             .collect();
         let rank = |(node, _): &(&NodeState, Evidence)| {
             let strength = match self.votes(node) {
                 Some(_) => Strength::Votes,
-                None if self.descends_from_incumbent(node) => Strength::Descent,
+                None if self.descent(node).is_some() => Strength::Descent,
                 None => Strength::Other,
             };
             (
@@ -51,15 +51,19 @@ impl<'n> Field<'n, '_> {
         let mut leaders = qualified.iter().filter(|candidate| rank(candidate) == best);
         // Two that are equal in all that counts: nobody is believed (R4).
         let (node, evidence) = leaders.next().filter(|_| leaders.next().is_none())?;
-        Some((node, evidence.clone(), self.descends_from_incumbent(node)))
+        // The best one may be silent just now: nobody less good is taken for that.
+        let by_descent =
+            matches!(evidence, Evidence::Descent { .. }) || self.descent(node).is_some();
+        node.is_claimant()
+            .then(|| (*node, evidence.clone(), by_descent))
     }
 
-    fn claimants(&self) -> impl Iterator<Item = &'n NodeState> {
-        self.nodes.iter().filter(|node| node.is_claimant())
+    fn contenders(&self) -> impl Iterator<Item = &'n NodeState> {
+        self.nodes.iter().filter(|node| node.is_contender())
     }
 
     fn is_sole(&self) -> bool {
-        self.claimants().count() == 1
+        self.contenders().count() == 1
     }
 
     /// The first evidence that holds for a claimant, in the order of R3.
@@ -125,8 +129,9 @@ impl<'n> Field<'n, '_> {
         self.held(node)
     }
 
-    /// R3 (1). A demoted primary says whom it follows: where that is another node of the group, that
-    /// one is heard before an unrelated claimant takes the writes.
+    /// R3 (1). A demoted primary says whom it follows. While that one has not been heard since, or is
+    /// linked and does not answer us, an unrelated claimant does not take the writes, for `claim_hold`
+    /// at most.
     fn demotion(&self, node: &NodeState, standing: &Standing) -> Option<Evidence> {
         use LossReason::{Demoted, HandoverTimedOut};
         let Standing::Lost(Demoted | HandoverTimedOut, at) = *standing else {
@@ -137,14 +142,22 @@ impl<'n> Field<'n, '_> {
             .nodes
             .iter()
             .find(|other| other.settings.id == incumbent.node);
-        let followed = former
+        let link = former
             .and_then(NodeState::fresh_facts)
             .and_then(Facts::replica)
-            .map(|link| &link.master);
-        let waits = followed
-            .is_some_and(|master| !node.is_at(master) && self.is_yet_to_be_heard(master, at));
-        let elsewhere = ballot::follows_another_unseen(self.nodes, node);
-        (!waits && !elsewhere).then_some(Evidence::Demotion)
+            .filter(|link| !node.is_at(&link.master));
+        let waits = link.is_some_and(|link| {
+            self.is_yet_to_be_heard(&link.master, at)
+                || (link.link_up && !self.is_heard(&link.master))
+        });
+        let patient = self.now.since(at) < self.claim_hold;
+        (!waits || !patient).then_some(Evidence::Demotion)
+    }
+
+    fn is_heard(&self, place: &HostPort) -> bool {
+        self.nodes
+            .iter()
+            .any(|node| node.is_at(place) && node.fresh)
     }
 
     fn is_yet_to_be_heard(&self, place: &HostPort, since: Moment) -> bool {
@@ -156,7 +169,7 @@ impl<'n> Field<'n, '_> {
     /// R3 (2).
     fn descent(&self, node: &NodeState) -> Option<Evidence> {
         let (incumbent, standing) = self.election.incumbent()?;
-        let facts = node.fresh_facts()?;
+        let facts = node.facts.as_ref()?;
         let promoted_since = node.was_replica
             && node
                 .claims_since
@@ -187,17 +200,19 @@ impl<'n> Field<'n, '_> {
         let Some((incumbent, _)) = self.election.incumbent() else {
             return false;
         };
-        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
+        let branch = node.facts.as_ref().and_then(|facts| facts.replid2.as_ref());
         branch.is_some() && branch == incumbent.history.as_ref()
     }
 
+    /// R4: every other proven claimant is its ancestor, and there is one.
     fn descends_from_all_others(&self, node: &NodeState) -> bool {
-        let branch = node.fresh_facts().and_then(|facts| facts.replid2.as_ref());
-        branch.is_some()
-            && self
-                .claimants()
-                .filter(|other| other.settings.id != node.settings.id && !other.unproven)
-                .all(|other| other.fresh_facts().and_then(|facts| facts.replid.as_ref()) == branch)
+        let branch = node.facts.as_ref().and_then(|facts| facts.replid2.as_ref());
+        let mut others = self
+            .contenders()
+            .filter(|other| other.settings.id != node.settings.id && !other.unproven)
+            .map(|other| other.facts.as_ref().and_then(|facts| facts.replid.as_ref()))
+            .peekable();
+        branch.is_some() && others.peek().is_some() && others.all(|history| history == branch)
     }
 
     /// R3 (3): of the replicas, or of the Sentinels.

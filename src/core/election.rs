@@ -118,7 +118,8 @@ impl Election {
             .map(|(_, _, since)| since.plus(claim_hold));
         let handover = match &self.incumbent {
             Some((_, Standing::HandsOver(since))) => Some(since.plus(HANDOVER_PATIENCE)),
-            _ => None,
+            Some((_, Standing::Lost(_, since))) => Some(since.plus(claim_hold)),
+            Some((_, Standing::Holds)) | None => None,
         };
         hold.into_iter().chain(handover).min()
     }
@@ -169,15 +170,20 @@ impl Election {
         } else if let Some(facts) = node.and_then(NodeState::fresh_facts)
             && facts.claims()
         {
-            incumbent.history.clone_from(&facts.replid);
+            if incumbent.history != facts.replid {
+                incumbent.restarted_from = None;
+                incumbent.history.clone_from(&facts.replid);
+            }
         }
         *standing = next;
     }
 
     /// R3 (4): the clock of the only claimant; it starts again whenever a condition fails.
     fn follow_hold(&mut self, nodes: &[NodeState], sentinels: &Sentinels, now: Moment) {
-        let mut claimants = nodes.iter().filter(|node| node.is_claimant());
-        let sole = claimants.next().filter(|_| claimants.next().is_none());
+        let mut claimants = nodes.iter().filter(|node| node.is_contender());
+        let sole = claimants
+            .next()
+            .filter(|node| claimants.next().is_none() && node.is_claimant());
         let free = self.incumbent_node(nodes).is_none_or(NodeState::is_gone);
         let waiting = sole.filter(|node| {
             free && !ballot::follows_another_unseen(nodes, node)
@@ -214,6 +220,9 @@ impl Election {
         now: Moment,
     ) -> EventKind {
         let before = self.incumbent.take().map(|(incumbent, _)| incumbent);
+        let restarted = before
+            .as_ref()
+            .is_some_and(|old| old.node == node.settings.id && Some(&old.run_id) != node.run_id());
         let same_node = before
             .as_ref()
             .is_some_and(|old| old.node == node.settings.id);
@@ -229,7 +238,7 @@ impl Election {
             elected_at: now,
             evidence: evidence.clone(),
             by_descent,
-            restarted_from: branch.filter(|_| by_descent && same_node),
+            restarted_from: branch.filter(|_| by_descent && restarted),
             bar: if by_descent || replaced_by_votes || chosen_by_sentinels {
                 EpochBar::above(epoch)
             } else {

@@ -222,6 +222,16 @@ impl fmt::Display for EventKind {
             }
             Self::Verdict {
                 name,
+                reason: Some(Ineligible::DialFailed { .. }),
+                ..
+            } => {
+                write!(
+                    f,
+                    "{name} serves nobody: it did not accept a client's connection"
+                )
+            }
+            Self::Verdict {
+                name,
                 reason: Some(reason),
                 ..
             } => {

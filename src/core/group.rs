@@ -12,7 +12,7 @@ use super::alarm::Alarm;
 use super::election::{Election, has_living_primary};
 use super::eligibility::{self, Circumstances, link_down_since};
 use super::event::{Event, EventKind, Serves};
-use super::facts::{Facts, HostPort, Mode};
+use super::facts::{Condition, Facts, HostPort, Mode};
 use super::health::{Status, Thresholds};
 use super::ids::{GroupId, ListenerId, NodeId};
 use super::lag::{LagLimits, Track};
@@ -251,7 +251,8 @@ impl Group {
     fn is_in_motion(&self) -> bool {
         let unsettled = |node: &NodeState| {
             node.order != Order::Maintenance
-                && (node.health.is_unsettled() || node.dial_failed.is_some())
+                && (node.health.is_unsettled()
+                    || (node.dial_failed.is_some() && node.health.is_usable()))
         };
         !self.has_living_primary()
             || self.claimants() > 1
@@ -286,7 +287,7 @@ impl Group {
                 && let Some(state) = self.nodes.iter_mut().find(|s| s.settings.id == *node)
             {
                 // R5: latched until elected.
-                state.unproven = false;
+                state.prove();
             }
         }
         let primary = self.election.primary().map(|primary| primary.node);
@@ -317,19 +318,26 @@ impl Group {
         }
     }
 
-    /// R1: one `run_id` behind two addresses is one node: the first in the configuration. A local node
-    /// may be another address of one that is not local: it has no vote of its own anyway.
+    /// R1: one `run_id` behind two addresses is one node: the one that holds the election, else the first
+    /// in the configuration. A missed check makes no difference. A local node may be another address of
+    /// one that is not local: it has no vote of its own anyway.
     fn find_duplicates(&mut self) {
-        for index in 0..self.nodes.len() {
-            let node = &self.nodes[index];
-            let same = self.nodes[..index].iter().find(|earlier| {
+        let holder = self.election.holder().map(|incumbent| incumbent.node);
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        order.sort_by_key(|index| holder != Some(self.nodes[*index].settings.id));
+        for (rank, index) in order.iter().enumerate() {
+            let node = &self.nodes[*index];
+            let earlier = order[..rank].iter().map(|earlier| &self.nodes[*earlier]);
+            let mut same = earlier.filter(|earlier| {
                 earlier.settings.local == node.settings.local
                     && earlier.same_as.is_none()
-                    && earlier.fresh
-                    && node.fresh
+                    && earlier.run_id().is_some()
                     && earlier.run_id() == node.run_id()
+                    && !earlier.is_gone()
+                    && !node.is_gone()
             });
-            self.nodes[index].same_as = same.map(|earlier| earlier.settings.name.clone());
+            let same = same.next().map(|earlier| earlier.settings.name.clone());
+            self.nodes[*index].same_as = same;
         }
     }
 
@@ -374,6 +382,10 @@ impl Group {
                 (Mode::Sentinel, _) => "a Sentinel".into(),
                 (Mode::Cluster, _) => "a node of Redis Cluster".into(),
                 (Mode::Standalone, Some(link)) => format!("replica of {}", link.master).into(),
+                (Mode::Standalone, None) if facts.condition == Condition::Misconf => {
+                    "primary, stalled: it refuses writes because it cannot save to disk (-MISCONF)"
+                        .into()
+                }
                 (Mode::Standalone, None) => "primary".into(),
             };
             let id = node.settings.id;

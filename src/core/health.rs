@@ -76,6 +76,11 @@ impl Health {
         matches!(self.status, Status::Down { .. })
     }
 
+    /// Whether the node answers in a way that sessions could live with.
+    pub fn is_usable(&self) -> bool {
+        !matches!(self.status, Status::Down { .. } | Status::Faulty(_))
+    }
+
     /// Whether a decision on this node is still open: it needs quick checks.
     pub fn is_unsettled(&self) -> bool {
         match self.status {

@@ -78,6 +78,8 @@ pub struct NodeState {
     pub claims_since: Option<Moment>,
     /// R5, for this run.
     pub unproven: bool,
+    /// This run was elected once, or has taken over a primary's data: it stays proven.
+    pub proven: bool,
     /// Whom it follows, and when it was seen to turn there: never, if it was first seen so. Outlives
     /// the run: a replica that restarts with its old configuration has turned nowhere.
     pub follows: Option<(HostPort, Option<Moment>)>,
@@ -107,6 +109,7 @@ impl NodeState {
             was_replica: false,
             claims_since: None,
             unproven: false,
+            proven: false,
             follows: None,
             link_down: None,
             lag: Lag::Unmeasured,
@@ -163,19 +166,20 @@ impl NodeState {
             self.was_replica = false;
             self.claims_since = None;
             self.unproven = false;
+            self.proven = false;
             self.link_down = None;
             self.lag = Lag::Unmeasured;
         }
         match facts.replica() {
             None => {
                 self.claims_since.get_or_insert(now);
-                self.unproven |= facts.looks_unproven();
+                self.unproven |= facts.looks_unproven() && !self.proven;
                 self.link_down = None;
             }
             Some(link) if link.link_up => {
                 self.become_replica(&link.master, now);
                 // What it was started with has been replaced by its primary's data.
-                self.unproven = false;
+                self.prove();
                 self.link_down = None;
             }
             Some(link) => {
@@ -201,6 +205,12 @@ impl NodeState {
             None => claimed.then_some(now),
         };
         self.follows = Some((master.clone(), turned));
+    }
+
+    /// R5 is over for this run.
+    pub fn prove(&mut self) {
+        self.unproven = false;
+        self.proven = true;
     }
 
     /// Facts that hold now.
@@ -229,6 +239,12 @@ impl NodeState {
     /// A claimant: its fresh check says role:master, and it may be elected.
     pub fn is_claimant(&self) -> bool {
         self.takes_part() && self.fresh_facts().is_some_and(Facts::claims)
+    }
+
+    /// It claimed when it last answered, and is not known to be gone: a claimant, or one that is silent
+    /// just now. One missed check must not decide between two.
+    pub fn is_contender(&self) -> bool {
+        self.takes_part() && !self.is_gone() && self.facts.as_ref().is_some_and(Facts::claims)
     }
 
     /// It does not answer: it is down, or its data is being loaded by a new process.

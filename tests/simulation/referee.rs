@@ -231,9 +231,12 @@ impl Referee {
             Evidence::Descent { .. } => {
                 let was_replica = told.was_replica.as_ref() == Some(&facts.run_id);
                 self.demand(was_replica, "R3.2: this run was seen as a replica");
-                let old_facts = told_before[before.node.0 as usize].last.as_ref();
-                let descends = old_facts
-                    .is_some_and(|old| facts.replid2 == old.replid || facts.replid2 == old.replid2);
+                // What the incumbent said last, or what it says now after a silence.
+                let known = [&told_before[before.node.0 as usize], old];
+                let descends = known
+                    .iter()
+                    .filter_map(|told| told.last.as_ref())
+                    .any(|old| facts.replid2 == old.replid || facts.replid2 == old.replid2);
                 self.demand(descends, "R3.2: its history branched from the incumbent's");
             }
             Evidence::Votes { .. } => {

@@ -93,6 +93,9 @@ fn r3_2_of_two_descendants_the_later_branch_wins() {
         Some(B),
         "redis-2 holds more of the common history"
     );
+    // redis-3, not told of anything yet, links again to the process that is back at redis-1's address.
+    roll.says(C, follows("c", "again", A)).passes(HOLD);
+    assert_eq!(roll.primary(), Some(B), "an old vote");
     roll.says(A, promoted("a2", "again", "hist", 500))
         .passes(HOLD);
     assert_eq!(roll.primary(), Some(B));
@@ -251,5 +254,50 @@ fn r6_sessions_wait_for_a_handover_and_go_when_it_ends() {
     assert_eq!(
         (aborted.primary(), aborted.term(), aborted.may_write(A)),
         (Some(A), 1, Ok(()))
+    );
+}
+
+#[test]
+fn r3_1_a_claimant_that_misses_one_check_is_still_a_rival() {
+    let mut roll = settled();
+    roll.says(C, primary("c2", "other"))
+        .says(B, primary("b2", "third"));
+    let elsewhere = HostPort::new("192.168.7.7", 6379);
+    roll.says(A, cut_off("a", "hist", &elsewhere, None));
+    assert_eq!(roll.primary(), None, "two claim after the demotion");
+    roll.goes_silent(C, 1).passes(Duration::from_millis(50));
+    assert_eq!(roll.primary(), None, "and one missed check tells nothing");
+}
+
+#[test]
+fn r3_1_the_patience_for_the_followed_node_ends_with_the_hold() {
+    let mut roll = settled();
+    let elsewhere = HostPort::new("192.168.7.7", 6379);
+    roll.says(A, replica("a", "gone", &elsewhere))
+        .says(B, primary("b2", "other"));
+    assert_eq!(
+        roll.primary(),
+        None,
+        "redis-1 is linked to a node that we cannot see"
+    );
+    let deadline = roll.group.next_deadline(roll.now).unwrap();
+    roll.passes(deadline.since(roll.now));
+    assert_eq!(roll.primary(), Some(B));
+}
+
+#[test]
+fn r1_r3_a_second_name_of_the_primarys_process_changes_nothing() {
+    let mut roll = Roll::of(3);
+    roll.says(C, follows("c", "hist", B))
+        .says(A, follows("a", "hist", B))
+        .says(B, primary("b", "hist"));
+    assert_eq!((roll.primary(), roll.term()), (Some(B), 1));
+    roll.says(A, primary("b", "hist"));
+    roll.goes_silent(B, 1).says(B, primary("b", "hist"));
+    roll.goes_silent(A, 1).says(A, primary("b", "hist"));
+    assert_eq!((roll.primary(), roll.term()), (Some(B), 1));
+    assert_eq!(
+        roll.may_write(A),
+        Err(Ineligible::SameProcessAs("redis-2".into()))
     );
 }

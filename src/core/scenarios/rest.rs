@@ -1,6 +1,8 @@
 //! R1, R4, R5, R8, R9, R14: the cold start, silence, reads, and the pace of checks.
 
 use super::*;
+use crate::core::alarm::{Alarm, AlarmKind};
+use crate::core::facts::Condition;
 
 #[test]
 fn r1_nobody_serves_before_the_first_check() {
@@ -171,4 +173,73 @@ fn checks_hurry_while_anything_is_in_motion_and_not_towards_the_dead() {
         (roll.group.pace(NodeId(A)), roll.group.pace(NodeId(B))),
         (slow, fast)
     );
+}
+
+#[test]
+fn r4_one_missed_check_decides_nothing_between_two_claimants() {
+    let mut roll = Roll::of(3);
+    roll.says(
+        B,
+        cut_off("b", "hist", &address(A), Some(Duration::from_secs(9))),
+    );
+    roll.says(A, primary("a", "hist"))
+        .says(C, primary("c", "other"))
+        .goes_silent(C, 1)
+        .passes(HOLD * 2);
+    assert_eq!(roll.primary(), None);
+    roll.goes_silent(C, 5).passes(HOLD);
+    assert_eq!(roll.primary(), Some(A), "with redis-3 gone it is alone");
+}
+
+#[test]
+fn r4_a_branch_of_nobodys_history_is_no_descent() {
+    let mut roll = Roll::of(3);
+    roll.says(B, blank("b", "empty"))
+        .says(A, promoted("a", "hist", "some past failover", 500));
+    assert_eq!(roll.primary(), None, "redis-3 was not heard yet");
+    roll.says(C, primary("c", "true"));
+    assert_eq!(roll.primary(), None);
+}
+
+#[test]
+fn r5_once_elected_a_run_stays_proven() {
+    let mut roll = Roll::of(2);
+    roll.says(A, blank("a", "hist"))
+        .says(B, cut_off("b", "old", &address(A), None))
+        .passes(HOLD);
+    assert_eq!(roll.primary(), Some(A));
+    roll.says(A, blank("a", "hist"));
+    assert!(!roll.group.nodes()[0].unproven);
+}
+
+#[test]
+fn r8_a_primary_that_cannot_save_is_shown_as_stalled_and_serves() {
+    let mut roll = settled();
+    let stalled = Facts {
+        condition: Condition::Misconf,
+        ..primary("a", "hist")
+    };
+    roll.group.take_events();
+    roll.says(A, stalled);
+    assert_eq!(roll.may_write(A), Ok(()));
+    let told = roll.group.take_events();
+    assert!(
+        told.iter()
+            .any(|event| event.kind.to_string().contains("-MISCONF"))
+    );
+}
+
+#[test]
+fn a_dead_node_whose_dial_failed_does_not_hurry_the_others() {
+    let mut roll = settled();
+    roll.says(3, follows("d", "hist", A));
+    let (node, at) = (NodeId(B), roll.now);
+    roll.group.alarm(Alarm {
+        node,
+        at,
+        kind: AlarmKind::DialFailed,
+    });
+    assert_eq!(roll.group.pace(NodeId(A)), Duration::from_millis(50));
+    roll.refuses(B);
+    assert_eq!(roll.group.pace(NodeId(A)), Duration::from_millis(500));
 }
