@@ -53,6 +53,8 @@ pub fn run(path: &Path) -> Result<(), RunError> {
         .enable_all()
         .build()?;
     let ended = runtime.block_on(control(config, metrics, telemetry.dropped()));
+    // A look-up that hangs in the system's resolver must not hold up the end.
+    runtime.shutdown_background();
     if let Err(error) = &ended {
         tracing::error!("{error}");
     }

@@ -28,7 +28,6 @@ pub(super) struct Gauges {
     primary_changes: Counter,
     without_primary: Counter,
     conflict: Counter,
-    elected_before: bool,
     followed: Moment,
     state: (bool, bool),
 }
@@ -75,7 +74,6 @@ impl Gauges {
                 metrics::GROUP_WITHOUT_PRIMARY_SECONDS_TOTAL, "group" => name()
             ),
             conflict: counter!(metrics::GROUP_CONFLICT_SECONDS_TOTAL, "group" => name()),
-            elected_before: false,
             followed: now,
             state: (true, false),
         }
@@ -95,11 +93,15 @@ impl Gauges {
     }
 
     /// Counts elections that replaced a primary.
-    pub(super) fn happened(&mut self, event: &Event) {
-        if matches!(event.kind, EventKind::Elected { .. }) {
-            self.primary_changes
-                .increment(u64::from(self.elected_before));
-            self.elected_before = true;
+    pub(super) fn happened(&self, event: &Event) {
+        if matches!(
+            &event.kind,
+            EventKind::Elected {
+                replaces: Some(_),
+                ..
+            }
+        ) {
+            self.primary_changes.increment(1);
         }
     }
 

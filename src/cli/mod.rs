@@ -2,7 +2,8 @@
 
 pub mod ready;
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -59,10 +60,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn check(path: &std::path::Path) -> ExitCode {
+fn check(path: &Path) -> ExitCode {
     let loaded = config::load(path).map(|config| {
-        println!("{} is valid\n", path.display());
-        print!("{}", config::summary::summary(&config));
+        let summary = config::summary::summary(&config);
+        // The exit code is the answer; whoever closed standard output does not want the words.
+        let _unread = write!(io::stdout(), "{} is valid\n\n{summary}", path.display());
     });
     told(loaded)
 }
@@ -72,7 +74,7 @@ fn told<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("rolecall: {error}");
+            let _unread = writeln!(io::stderr(), "rolecall: {error}");
             ExitCode::FAILURE
         }
     }

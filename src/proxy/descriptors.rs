@@ -10,6 +10,12 @@ use rlimit::Resource;
 /// Descriptors that one session needs: its client's and its node's.
 const A_SESSION: usize = 2;
 
+/// What the worker threads will open for themselves: an event queue and its bell each; and one
+/// connection may be on its way in at each of their sockets when the last place is taken.
+pub(super) fn of_workers(workers: usize, binds: usize) -> usize {
+    workers * (6 + A_SESSION * binds)
+}
+
 /// Connections that may be open at a time, at least 1: what the soft limit leaves after what is open
 /// now and after `spare`, which the rest of the process will need.
 pub(super) fn connections(spare: usize) -> usize {

@@ -134,7 +134,9 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
         listeners: settings.listeners.into_iter().map(Listener::new).collect(),
         loads: Arc::clone(&loads),
         alarms: feed.alarms,
-        most_connections: descriptors::connections(settings.spare_descriptors),
+        most_connections: descriptors::connections(
+            settings.spare_descriptors + descriptors::of_workers(workers, bound.len()),
+        ),
         doors,
     });
     let (phase, watched) = watch::channel(Phase::Serving);

@@ -61,6 +61,10 @@ pub(super) async fn find_node(connection: &Connection, mut client: Stream) -> Fo
             match join(connection, reserved, &mut refused).await {
                 Joined::Node(node) => {
                     if let Some(lot) = lot {
+                        // It may have hung up while the node was dialled.
+                        if client.has_left().await {
+                            return left(Some(lot));
+                        }
                         lot.leave(ParkResult::Served);
                     }
                     return Found::Node(client, node);
