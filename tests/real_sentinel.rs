@@ -207,6 +207,24 @@ fn a_sentinel_that_lies_moves_no_write() {
 }
 
 #[test]
+fn a_sentinel_that_hangs_is_told_once_and_heard_again() {
+    let [a, b] = redis_group(["redis-1", "redis-2"]);
+    let sentinels = sentinels(1, &a, 1);
+    let proxy = Topology::standard(&[&a, &b])
+        .group(&watched_by(&addresses(&sentinels), ""))
+        .start();
+    let names = |proxy: &Rolecall| proxy.log().matches("as the primary").count();
+    eventually(SOON, "whom it names is told", || names(&proxy) == 1);
+    // It closes no connection, so only the silence tells.
+    sentinels[0].stop();
+    proxy.wait_log(&["WARN", "did not answer in time"]);
+    assert_eq!(proxy.node_of("redis-rw"), "redis-1");
+    sentinels[0].cont();
+    eventually(SOON, "it is heard again", || names(&proxy) == 2);
+    assert_eq!(proxy.log().matches("did not answer in time").count(), 1);
+}
+
+#[test]
 fn a_wrong_password_is_told_and_harms_nothing() {
     let [a, b] = redis_group(["redis-1", "redis-2"]);
     let sentinels = sentinels(1, &a, 1);
