@@ -12,8 +12,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`core`] | facts and `now` go in, decisions with reasons come out: check state, election, eligibility, lag, chains, picking, judging |
-//! | [`redis`] | bytes to facts, without sockets: RESP, INFO, one check as a state machine |
-//! | [`check`] | one task per node asks; one monitor per group owns all that is known of it and publishes whole snapshots |
+//! | [`redis`] | bytes to facts, without sockets: RESP, INFO, one check as a state machine, what Sentinels say |
+//! | [`check`] | one task per node, and one per Sentinel, asks; one monitor per group owns all that is known of it and publishes whole snapshots |
 //! | [`proxy`] | the data plane: one thread per core, listeners, sessions, relay, parking; reads snapshots, never a check |
 //! | [`admin`] | HTTP on `admin.http`, read only |
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
@@ -48,6 +48,11 @@
 //!   from the same history at a later offset, as if both had been seen at once.
 //! - *A run that becomes a replica in sync* is no longer unproven (R5): what it was started with has been
 //!   replaced by its primary's data.
+//! - *Sentinels* that are silent convince nobody, but their last vote delays the hold for 30 s. One that leads
+//!   a failover has no vote: for a second it names the old primary under the new epoch. A vote for another
+//!   run at the node's address is none for the present one.
+//! - *Old votes of Sentinels* do not count against an incumbent that Sentinels chose, or that replaced
+//!   another by replicas' votes, either: the two electorates would play the writes to and fro.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 

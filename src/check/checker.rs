@@ -166,7 +166,7 @@ impl Link {
     }
 }
 
-fn login(credentials: &Credentials) -> Login<'_> {
+pub(super) fn login(credentials: &Credentials) -> Login<'_> {
     Login {
         username: credentials.username.as_deref(),
         password: credentials.password.expose(),

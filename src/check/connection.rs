@@ -100,14 +100,14 @@ impl Connection {
         }
     }
 
-    async fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+    pub(super) async fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.read(chunk).await,
             Self::Unix(stream) => stream.read(chunk).await,
         }
     }
 
-    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.write_all(bytes).await,
             Self::Unix(stream) => stream.write_all(bytes).await,

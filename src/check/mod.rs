@@ -1,6 +1,7 @@
 //! The shell around the checks: it asks the nodes and tells the core what they said.
 //!
 //! [`node`] is the task that checks one node: it owns that node's check connection and nothing else.
+//! [`sentinel`] is the task that asks and hears one Sentinel.
 //! `monitor` owns what is known of a group, publishes it and logs what happened. [`wake`] is how others
 //! ask for a check now.
 
@@ -11,6 +12,7 @@ mod monitor;
 pub mod node;
 mod pacing;
 mod resolve;
+pub mod sentinel;
 pub mod wake;
 
 use std::collections::HashMap;
@@ -31,6 +33,7 @@ use crate::core::snapshot::Snapshot;
 use gauges::Gauges;
 use monitor::{Monitor, NodeHandle};
 use node::NodeTask;
+use sentinel::{FromSentinel, SentinelTask};
 use wake::Wake;
 
 /// Reports that may wait for a monitor; a node has at most two under way.
@@ -92,16 +95,48 @@ fn start_group(
             wake,
         });
     }
+    let (sentinels_in, from_sentinels) = mpsc::channel(REPORTS);
+    let tasks = sentinel_tasks(group, &sentinels_in, stop);
+    let names: Vec<Arc<str>> = tasks
+        .iter()
+        .map(|task| task.address.to_string().into())
+        .collect();
+    for task in tasks {
+        tokio::spawn(task.run());
+    }
     let now = clock::now();
     let monitor = Monitor {
-        group: Group::new(settings(config, group), now),
+        group: Group::new(settings(config, group), now).with_sentinels(names),
         nodes,
         reports,
+        sentinels: from_sentinels,
         alarms,
         snapshots,
         gauges: Gauges::new(group, &config.listeners, now),
     };
     tokio::spawn(monitor.run(stop.clone()));
+}
+
+fn sentinel_tasks(
+    group: &GroupConfig,
+    reports: &mpsc::Sender<FromSentinel>,
+    stop: &CancellationToken,
+) -> Vec<SentinelTask> {
+    let Some(sentinel) = &group.sentinel else {
+        return Vec::new();
+    };
+    let addresses = sentinel.addresses.iter().enumerate();
+    addresses
+        .map(|(index, address)| SentinelTask {
+            index,
+            address: address.clone(),
+            group: group.name.clone(),
+            master_name: sentinel.name.clone(),
+            auth: sentinel.auth.clone(),
+            reports: reports.clone(),
+            cancel: stop.clone(),
+        })
+        .collect()
 }
 
 /// What the core needs to know of the configuration of a group.

@@ -1,6 +1,6 @@
 //! One monitor a group: the owner of all that is known of it.
 //!
-//! It brings reports, alarms and the time to the core's fold, publishes the view when it has changed,
+//! It brings reports, what Sentinels say, alarms and the time to the core's fold, publishes the view when it has changed,
 //! sets the pace of the checks, and writes the events to the log. It decides nothing.
 
 use std::sync::Arc;
@@ -10,12 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::gauges::Gauges;
 use super::node::FromNode;
+use super::sentinel::FromSentinel;
 use super::wake::{By, Wake};
 use crate::clock;
 use crate::core::alarm::{Alarm, AlarmKind};
 use crate::core::event::{Event, EventKind, Serves};
 use crate::core::group::Group;
 use crate::core::ids::NodeId;
+use crate::core::sentinel::SentinelNews;
 use crate::core::snapshot::Snapshot;
 
 /// The way to the task that checks one node.
@@ -30,6 +32,7 @@ pub(super) struct Monitor {
     pub(super) group: Group,
     pub(super) nodes: Vec<NodeHandle>,
     pub(super) reports: mpsc::Receiver<FromNode>,
+    pub(super) sentinels: mpsc::Receiver<FromSentinel>,
     pub(super) alarms: mpsc::Receiver<Alarm>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) gauges: Gauges,
@@ -45,6 +48,7 @@ impl Monitor {
                 biased;
                 () = cancel.cancelled() => return,
                 Some(report) = self.reports.recv() => self.take_in(report),
+                Some(said) = self.sentinels.recv() => self.hear(said),
                 Some(alarm) = self.alarms.recv() => self.alarm(alarm),
                 () = sleep_until(deadline) => self.group.tick(clock::now()),
             }
@@ -64,6 +68,23 @@ impl Monitor {
                     tracing::warn!(target: "rolecall::check", node = %name, "{name}: {why}");
                 }
                 self.group.resolved(node, target, clock::now());
+            }
+        }
+    }
+
+    /// What a Sentinel announces is a reason to check now.
+    fn hear(&mut self, said: FromSentinel) {
+        match said {
+            FromSentinel::Report(index, report) => {
+                self.group.sentinel(index, report, clock::now());
+            }
+            FromSentinel::News(news) => {
+                if let SentinelNews::Promotes(place) = news {
+                    self.group.promotes(&place, clock::now());
+                }
+                for node in &self.nodes {
+                    node.wake.call(By::Connection);
+                }
             }
         }
     }

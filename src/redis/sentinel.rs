@@ -106,7 +106,9 @@ impl Subscription {
     /// Begins to listen to what concerns a group. The second value is what to send.
     pub fn new(login: Option<Login<'_>>, master_name: &str) -> (Self, Vec<u8>) {
         let (secret, mut request) = opening(login);
-        resp::command(&mut request, &["PSUBSCRIBE", "*"]);
+        // Every event of a Sentinel, and little of what applications publish at a data node that was
+        // listed by mistake.
+        resp::command(&mut request, &["PSUBSCRIBE", "+*", "-*"]);
         let subscription = Self {
             master_name: master_name.to_owned(),
             awaits_auth: secret.is_some(),

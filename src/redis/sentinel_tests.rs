@@ -227,7 +227,7 @@ fn a_subscription_is_read_cut_at_every_byte() {
         assert_eq!(heard, expected, "{cut}");
     }
     let (mut subscription, request) = Subscription::new(None, "redis-ha");
-    assert_eq!(request, bulks(&["PSUBSCRIBE", "*"]));
+    assert_eq!(request, bulks(&["PSUBSCRIBE", "+*", "-*"]));
     assert!(
         subscription
             .feed(b"-NOAUTH Authentication required.\r\n")

@@ -31,7 +31,7 @@ const PERIODS: &[(&str, &str)] = &[
 pub(crate) struct Sentinel {
     address: SocketAddr,
     dir: TempDir,
-    _process: Process,
+    process: Process,
 }
 
 /// So many Sentinels watch a primary, with a majority as quorum; returns when each knows all
@@ -77,7 +77,7 @@ impl Sentinel {
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log);
         let sentinel = Self {
-            _process: Process::spawn(&mut command),
+            process: Process::spawn(&mut command),
             address,
             dir,
         };
@@ -90,6 +90,16 @@ impl Sentinel {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn stop(&self) {
+        self.process.stop();
+    }
+
+    /// SIGCONT.
+    pub(crate) fn cont(&self) {
+        self.process.cont();
     }
 
     /// One command.

@@ -1,0 +1,357 @@
+//! The task of one Sentinel: it listens to what the Sentinel announces and asks whom it names.
+//!
+//! It owns two connections and no judgement. The subscription stays open, is asked for a sign of life
+//! when it is quiet, and is made anew with growing pauses; the question is asked on a connection of its
+//! own at the start, after each announcement, when the subscription comes or goes, and every ten seconds.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::checker::login;
+use super::connection::{Connection, DialError};
+use super::resolve::{self, Resolver};
+use crate::config::model::{Address, Credentials};
+use crate::core::sentinel::{SentinelNews, SentinelReport};
+use crate::core::snapshot::Target;
+use crate::redis::sentinel::{Heard, Query, Subscription};
+
+/// From one question to the next when nothing happens.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// The least time between two questions: announcements come in swarms.
+const SWARM: Duration = Duration::from_millis(50);
+
+/// For one question or one subscription, dial and look-up included.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// After how long without a word a subscription is asked for a sign of life.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// The first and the longest pause between attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Bytes read at a time.
+const CHUNK: usize = 4 * 1024;
+
+/// All that the task needs.
+#[derive(Debug)]
+pub struct SentinelTask {
+    /// Its place in the configuration; goes into every report.
+    pub index: usize,
+    /// Where it is, as configured.
+    pub address: Address,
+    /// The name of our group, for the log.
+    pub group: Arc<str>,
+    /// The name that Sentinels give to it.
+    pub master_name: Arc<str>,
+    /// For AUTH at the Sentinel; none sends none.
+    pub auth: Option<Credentials>,
+    /// Where all goes that it learns. The task ends when nobody reads it.
+    pub reports: mpsc::Sender<FromSentinel>,
+    /// Ends the task at once.
+    pub cancel: CancellationToken,
+}
+
+/// What the task tells.
+#[derive(Clone, Debug)]
+pub enum FromSentinel {
+    /// What the Sentinel with this index answered, or that it did not.
+    Report(usize, SentinelReport),
+    /// It announced something about the group.
+    News(SentinelNews),
+}
+
+/// Nobody reads the reports any more.
+struct Unheard;
+
+/// Why a subscription ended.
+enum End {
+    /// The Sentinel does not let us listen; what it said.
+    Refused(String),
+    /// It is not there, or not there any more.
+    Lost,
+    Unheard,
+}
+
+/// The task at work.
+struct Running {
+    task: SentinelTask,
+    resolver: Resolver,
+    /// Rung when the Sentinel may have changed its mind.
+    stirred: Notify,
+}
+
+/// Growing pauses, with some spread so that many proxies do not come back at once.
+struct Backoff(Duration);
+
+impl SentinelTask {
+    /// Listens and asks until it is cancelled. Needs a tokio runtime with time and I/O.
+    pub async fn run(self) {
+        let cancel = self.cancel.clone();
+        let running = Running {
+            resolver: Resolver::new(&self.address, resolve::system()),
+            task: self,
+            stirred: Notify::new(),
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => {}
+            _ = running.ask() => {}
+            () = running.listen() => {}
+        }
+    }
+}
+
+impl Running {
+    async fn ask(&self) -> Result<(), Unheard> {
+        let mut told = None;
+        let mut backoff = Backoff::new();
+        loop {
+            let report = self.question().await;
+            self.log_changes(&report, &mut told);
+            let pause = if matches!(report, SentinelReport::Unreachable(_)) {
+                backoff.next()
+            } else {
+                backoff = Backoff::new();
+                EVERY
+            };
+            self.tell(FromSentinel::Report(self.task.index, report))
+                .await?;
+            sleep(SWARM).await;
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.stirred.notified() => {}
+            }
+        }
+    }
+
+    async fn question(&self) -> SentinelReport {
+        let deadline = Instant::now() + DEADLINE;
+        let asked = async {
+            let mut connection = match self.dial(deadline).await {
+                Ok(connection) => connection,
+                Err(why) => return SentinelReport::Unreachable(why),
+            };
+            let login = self.task.auth.as_ref().map(login);
+            let (mut query, request) = Query::new(login, &self.task.master_name);
+            // One that refuses us may close before it was asked: its words are still there to be read.
+            let _ = connection.write_all(&request).await;
+            let mut chunk = [0; CHUNK];
+            loop {
+                let length = match connection.read(&mut chunk).await {
+                    Ok(0) | Err(_) => {
+                        return SentinelReport::Unreachable("closed the connection".into());
+                    }
+                    Ok(length) => length,
+                };
+                if let Some(report) = query.feed(chunk.get(..length).unwrap_or_default()) {
+                    return report;
+                }
+            }
+        };
+        timeout_at(deadline, asked)
+            .await
+            .unwrap_or_else(|_| SentinelReport::Unreachable("did not answer in time".into()))
+    }
+
+    async fn listen(&self) {
+        let mut backoff = Backoff::new();
+        let mut refused = false;
+        loop {
+            let end = self.subscribe(&mut backoff).await;
+            // Whether it is there at all is found, and told, by the question.
+            self.stirred.notify_one();
+            match end {
+                End::Unheard => return,
+                End::Refused(said) if !refused => {
+                    refused = true;
+                    tracing::warn!(
+                        target: "rolecall::sentinel", group = %self.task.group,
+                        "Sentinel {} does not let us subscribe: {said}; it is asked now and then only",
+                        self.task.address
+                    );
+                }
+                End::Lost | End::Refused(_) => {}
+            }
+            sleep(backoff.next()).await;
+        }
+    }
+
+    /// One subscription, from its dial to its end.
+    async fn subscribe(&self, backoff: &mut Backoff) -> End {
+        let deadline = Instant::now() + DEADLINE;
+        let Ok(Ok(mut connection)) = timeout_at(deadline, self.dial(deadline)).await else {
+            return End::Lost;
+        };
+        let login = self.task.auth.as_ref().map(login);
+        let (mut subscription, request) = Subscription::new(login, &self.task.master_name);
+        if send(&mut connection, &request).await.is_err() {
+            return End::Lost;
+        }
+        let mut chunk = [0; CHUNK];
+        let mut awaits = true;
+        let mut due = deadline;
+        loop {
+            let length = tokio::select! {
+                read = connection.read(&mut chunk) => match read {
+                    Ok(0) | Err(_) => return End::Lost,
+                    Ok(length) => length,
+                },
+                () = sleep_until(due) => {
+                    // Nothing since we asked: the connection is half open, or the Sentinel hangs.
+                    if awaits || send(&mut connection, &Subscription::ping()).await.is_err() {
+                        return End::Lost;
+                    }
+                    awaits = true;
+                    due = Instant::now() + DEADLINE;
+                    continue;
+                }
+            };
+            match subscription.feed(chunk.get(..length).unwrap_or_default()) {
+                Err(said) => return End::Refused(said),
+                Ok(heard) => {
+                    if self.take(heard, backoff).await.is_err() {
+                        return End::Unheard;
+                    }
+                }
+            }
+            awaits = false;
+            due = Instant::now() + QUIET;
+        }
+    }
+
+    async fn take(&self, heard: Vec<Heard>, backoff: &mut Backoff) -> Result<(), Unheard> {
+        for what in heard {
+            match what {
+                Heard::Pong => {}
+                Heard::Subscribed => {
+                    *backoff = Backoff::new();
+                    self.stirred.notify_one();
+                }
+                Heard::News(news) => {
+                    self.tell(FromSentinel::News(news)).await?;
+                    self.stirred.notify_one();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn dial(&self, deadline: Instant) -> Result<Connection, Arc<str>> {
+        let target = self.target(deadline).await?;
+        Connection::dial(&target)
+            .await
+            .map_err(|error| match error {
+                DialError::Node(outcome) => outcome.to_string().into(),
+                DialError::Ourselves(error) => {
+                    format!("cannot be dialled from here: {error}").into()
+                }
+            })
+    }
+
+    /// Where it is; waits for the first answer of the name server, no longer than `deadline`.
+    async fn target(&self, deadline: Instant) -> Result<Target, Arc<str>> {
+        self.resolver.refresh();
+        let place = self.resolver.place();
+        if place == resolve::Place::default() {
+            let _ = timeout_at(deadline, self.resolver.news(&place)).await;
+        }
+        let place = self.resolver.place();
+        place.target.ok_or_else(|| {
+            let why = place.failure.unwrap_or_else(|| "no answer yet".into());
+            format!("has a name that cannot be looked up ({why})").into()
+        })
+    }
+
+    /// Each change once: what is the same as before is no news.
+    fn log_changes(&self, report: &SentinelReport, told: &mut Option<String>) {
+        let (address, name) = (&self.task.address, &self.task.master_name);
+        let (trouble, text) = match report {
+            SentinelReport::Votes(vote) => (
+                false,
+                format!("Sentinel {address} names {} as the primary", vote.address),
+            ),
+            SentinelReport::UnknownName => (
+                true,
+                format!(
+                    "Sentinel {address} watches no group named {name}: correct name under sentinel, or \
+                     have it monitor that group"
+                ),
+            ),
+            SentinelReport::NotASentinel(what) => (
+                true,
+                format!("{address} is listed under sentinel and is no Sentinel: {what}"),
+            ),
+            SentinelReport::Denied(said) => (
+                true,
+                format!("Sentinel {address} refuses us: {said}: correct auth under sentinel"),
+            ),
+            SentinelReport::Unreachable(why) => (true, format!("Sentinel {address} {why}")),
+        };
+        // One that is away is away, whatever the network says of it this time.
+        let key = match report {
+            SentinelReport::Unreachable(_) => String::new(),
+            _ => text.clone(),
+        };
+        if told.as_ref() == Some(&key) {
+            return;
+        }
+        *told = Some(key);
+        let group = &*self.task.group;
+        if trouble {
+            tracing::warn!(target: "rolecall::sentinel", group, "{text}");
+        } else {
+            tracing::info!(target: "rolecall::sentinel", group, "{text}");
+        }
+    }
+
+    async fn tell(&self, news: FromSentinel) -> Result<(), Unheard> {
+        self.task.reports.send(news).await.map_err(|_| Unheard)
+    }
+}
+
+/// Writes a few bytes, within the deadline.
+async fn send(connection: &mut Connection, bytes: &[u8]) -> Result<(), ()> {
+    let written = timeout_at(Instant::now() + DEADLINE, connection.write_all(bytes)).await;
+    written.map_err(|_| ())?.map_err(|_| ())
+}
+
+impl Backoff {
+    fn new() -> Self {
+        Self(PAUSES.0)
+    }
+
+    /// The next pause: twice the last one, less up to a quarter of it.
+    fn next(&mut self) -> Duration {
+        let pause = self.0;
+        self.0 = (pause * 2).min(PAUSES.1);
+        let random = u32::try_from(RandomState::new().hash_one(0) % 250).unwrap_or_default();
+        pause * (1000 - random) / 1000
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_five_seconds_and_are_spread() {
+        let mut backoff = Backoff::new();
+        let mut longest = PAUSES.0;
+        let mut all = Vec::new();
+        for _ in 0..40 {
+            let pause = backoff.next();
+            assert!(pause <= longest && pause >= longest * 3 / 4, "{pause:?}");
+            longest = (longest * 2).min(PAUSES.1);
+            all.push(pause);
+        }
+        assert_eq!(longest, PAUSES.1);
+        all.dedup();
+        assert!(all.len() > 10, "{all:?}");
+    }
+}
