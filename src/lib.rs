@@ -38,10 +38,13 @@
 //!   what replicas said of the process that was there before is no vote for the new one.
 //! - *A vote is newer than an election* when its replica was seen to turn to another primary since. One
 //!   that links again to the restarted primary which it followed before repeats an old vote.
-//! - *A cold start* waits with votes while nodes that were not heard yet could match them, so that the
-//!   first replica to answer does not decide alone.
+//! - *A cold start* hears every node once before votes count (one that is silent until its first
+//!   time-out), and prefers descent: in the middle of a failover the replicas still follow the ancestor.
+//! - *A claimant that is silent just now* is still a rival: one missed check decides nothing.
 //! - *After a demotion* the node that the old primary now follows is heard before an unrelated claimant
-//!   takes the writes.
+//!   takes the writes, for `claim_hold` at most.
+//! - *R14* bars a node that replicates through a listener from that listener and from what it falls
+//!   back to; the local replica of `redis-ro` still serves `redis-local-ro`.
 //! - *Descent is spent once*: a promotion that was seen before the incumbent's election does not count
 //!   against it again, so votes and descent cannot play the writes to and fro.
 //! - *A primary that restarted from its file* and was elected gives way to a replica that was promoted

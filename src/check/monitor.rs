@@ -138,11 +138,14 @@ impl Monitor {
             } => tracing::info!(
                 target: "rolecall::election", group, node = %name, term, rule = evidence.rule(), "{what}"
             ),
-            EventKind::Lost { name, .. } => tracing::warn!(
+            EventKind::Lost { name, .. } | EventKind::Gone { name, .. } => tracing::warn!(
                 target: "rolecall::election", group, node = %name, "{what}"
             ),
             EventKind::Conflict { .. } => tracing::warn!(
                 target: "rolecall::election", group, "{what}"
+            ),
+            EventKind::Back { name, .. } => tracing::info!(
+                target: "rolecall::election", group, node = %name, "{what}"
             ),
             EventKind::ConflictOver => tracing::info!(
                 target: "rolecall::election", group, "{what}"

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use super::facts::ReplicaFacts;
+use super::health::Status;
 use super::node::NodeState;
 use super::time::Moment;
 
@@ -51,20 +52,14 @@ pub(super) fn count(
     }
 }
 
-/// Whether nodes that have not been heard yet could give another claimant as many votes as this one
-/// has: at a cold start the first replica to answer must not decide alone.
-pub(super) fn could_be_matched(nodes: &[NodeState], claimant: &NodeState, votes: usize) -> bool {
-    let unheard =
-        |node: &&NodeState| node.takes_part() && !node.was_checked() && !node.health.is_down();
-    let unheard_count = nodes.iter().filter(unheard).count();
-    nodes
-        .iter()
-        .filter(|node| node.settings.id != claimant.settings.id)
-        .filter(|node| node.is_contender() || unheard(node))
-        .any(|rival| {
-            let others = unheard_count - usize::from(unheard(&rival));
-            count(nodes, rival, None).voters.len() + others >= votes
-        })
+/// Whether a node was not heard in any way yet: at a cold start the first replica to answer must not
+/// decide before the others have had a chance. One that is silent has had it after its first time-out.
+pub(super) fn is_anyone_unheard(nodes: &[NodeState]) -> bool {
+    nodes.iter().any(|node| {
+        node.takes_part()
+            && matches!(node.health.status(), Status::Unknown)
+            && node.health.time_outs() == 0
+    })
 }
 
 /// The proviso of the hold: a replica is linked to a node that does not answer us, which may well be

@@ -94,25 +94,30 @@ impl<'n> Field<'n, '_> {
         }
     }
 
-    /// R4.
+    /// R4. Descent comes before votes: in the middle of a failover the replicas still follow the
+    /// ancestor, and most Sentinels still name it.
     fn cold_start(&self, node: &NodeState) -> Option<Evidence> {
-        match self.replica_votes(node) {
-            Some(Evidence::Votes { voters, of })
-                if !ballot::could_be_matched(self.nodes, node, voters.len()) =>
-            {
-                return Some(Evidence::Votes { voters, of });
-            }
-            _ => {}
+        if self.descends_from_all_others(node) {
+            let offset = node.facts.as_ref().and_then(|facts| facts.second_offset);
+            return Some(Evidence::Descent { offset });
+        }
+        let is_ancestor = self.contenders().any(|other| {
+            other.settings.id != node.settings.id && self.descends_from_all_others(other)
+        });
+        if is_ancestor {
+            return self.held(node);
         }
         if let Some(named) = self.sentinel_votes(node) {
             return Some(named);
         }
+        if ballot::is_anyone_unheard(self.nodes) {
+            return self.held(node);
+        }
+        if let Some(votes) = self.replica_votes(node) {
+            return Some(votes);
+        }
         if !self.is_sole() {
-            return self
-                .descends_from_all_others(node)
-                .then(|| Evidence::Descent {
-                    offset: node.facts.as_ref().and_then(|facts| facts.second_offset),
-                });
+            return None;
         }
         let everyone_checked = self
             .nodes

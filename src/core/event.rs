@@ -65,6 +65,20 @@ pub enum EventKind {
         /// Why.
         why: LossReason,
     },
+    /// The elected primary does not live any more; nobody else was elected yet.
+    Gone {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// The elected primary lives again.
+    Back {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+    },
     /// Several claim, and nothing tells who is right.
     Conflict {
         /// Their names.
@@ -158,11 +172,11 @@ impl fmt::Display for Evidence {
             } => {
                 write!(
                     f,
-                    "it was promoted from the primary's history at offset {offset}"
+                    "its history branched from the last primary's at offset {offset}"
                 )
             }
             Self::Descent { offset: None } => {
-                f.write_str("it was promoted from the primary's history")
+                f.write_str("its history branched from the last primary's")
             }
             Self::Votes { voters, of } => {
                 write!(
@@ -281,6 +295,11 @@ impl fmt::Display for EventKind {
                  link to one of them, or REPLICAOF makes the others replicas",
                 claimants.join(" and ")
             ),
+            Self::Gone { name, .. } => write!(
+                f,
+                "{name}, the elected primary, is gone: writes wait until it is back or another is elected"
+            ),
+            Self::Back { name, .. } => write!(f, "{name}, the elected primary, is back"),
             Self::ConflictOver => f.write_str("at most one node claims to be primary again"),
         }
     }

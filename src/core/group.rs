@@ -71,6 +71,8 @@ pub struct Group {
     track: Track,
     view: GroupView,
     roles: Vec<(NodeId, Arc<str>)>,
+    /// The term and whether its primary lived, when that was last looked at.
+    living: Option<(u64, bool)>,
     events: Vec<Event>,
 }
 
@@ -97,6 +99,7 @@ impl Group {
             track: Track::default(),
             view,
             roles: Vec::new(),
+            living: None,
             events: Vec::new(),
         };
         group.step(now);
@@ -296,6 +299,7 @@ impl Group {
         self.tell_roles(now);
         self.events
             .extend(elections.into_iter().map(|kind| Event { at: now, kind }));
+        self.tell_life(now);
         let view = self.make_view(now);
         self.tell_verdicts(&view, now);
         self.view = view;
@@ -373,6 +377,29 @@ impl Group {
             primary,
             nodes: nodes.collect(),
         }
+    }
+
+    /// The elected primary may die and come back without losing its election.
+    fn tell_life(&mut self, now: Moment) {
+        let living = self
+            .election
+            .primary()
+            .map(|elected| (elected.term, self.has_living_primary()));
+        let before = std::mem::replace(&mut self.living, living);
+        let (Some((term, lives)), Some(holder)) = (living, self.election.holder()) else {
+            return;
+        };
+        // A handover is told by the roles.
+        if before != Some((term, !lives)) || self.election.is_handing_over() {
+            return;
+        }
+        let (node, name) = (holder.node, holder.name.clone());
+        let kind = if lives {
+            EventKind::Back { node, name }
+        } else {
+            EventKind::Gone { node, name }
+        };
+        self.events.push(Event { at: now, kind });
     }
 
     fn tell_roles(&mut self, now: Moment) {

@@ -243,3 +243,53 @@ fn a_dead_node_whose_dial_failed_does_not_hurry_the_others() {
     roll.refuses(B);
     assert_eq!(roll.group.pace(NodeId(A)), Duration::from_millis(500));
 }
+
+#[test]
+fn r4_descent_comes_before_the_votes_of_those_who_still_follow_the_ancestor() {
+    for order in [[A, B, C], [C, A, B], [B, C, A], [C, B, A]] {
+        let mut roll = Roll::of(3);
+        for node in order {
+            let facts = match node {
+                A => primary("a", "hist"),
+                B => promoted("b", "new", "hist", 77),
+                _ => follows("c", "hist", A),
+            };
+            roll.says(node, facts);
+        }
+        assert_eq!(roll.primary(), Some(B), "{order:?}");
+        // And old votes do not bring the ancestor back.
+        roll.says(C, follows("c", "hist", A))
+            .says(A, primary("a", "hist"));
+        assert_eq!((roll.primary(), roll.term()), (Some(B), 1), "{order:?}");
+    }
+}
+
+#[test]
+fn r4_a_silent_node_is_waited_for_once() {
+    let mut roll = Roll::of(3);
+    roll.says(A, primary("a", "hist"))
+        .says(B, follows("b", "hist", A));
+    assert_eq!(roll.primary(), None, "redis-3 may yet tell otherwise");
+    roll.goes_silent(C, 1);
+    assert_eq!(roll.primary(), Some(A));
+}
+
+#[test]
+fn the_death_and_the_return_of_the_primary_are_told() {
+    let mut roll = settled();
+    roll.group.take_events();
+    roll.refuses(A).says(A, primary("a", "hist"));
+    let told: Vec<EventKind> = roll
+        .group
+        .take_events()
+        .into_iter()
+        .map(|e| e.kind)
+        .collect();
+    let gone = told
+        .iter()
+        .position(|kind| matches!(kind, EventKind::Gone { .. }));
+    let back = told
+        .iter()
+        .position(|kind| matches!(kind, EventKind::Back { .. }));
+    assert!(gone.is_some() && gone < back, "{told:?}");
+}
