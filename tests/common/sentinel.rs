@@ -17,11 +17,13 @@ pub(crate) const MASTER_NAME: &str = "redis-ha";
 
 /// `SENTINEL DEBUG`: all in milliseconds. A replica is good enough for promotion when its INFO is younger
 /// than five ping periods, and is asked once a second while its primary is down: 300 is the least.
+/// A Sentinel that has heard nothing of a promotion for four publish periods takes it back, and the one
+/// that promoted may need a second to see it done: 400 is the least.
 const PERIODS: &[(&str, &str)] = &[
     ("info-period", "200"),
     ("ping-period", "300"),
     ("ask-period", "100"),
-    ("publish-period", "200"),
+    ("publish-period", "600"),
     ("min-link-reconnect-period", "200"),
     ("election-timeout", "2000"),
     ("slave-reconf-timeout", "2000"),
