@@ -38,6 +38,9 @@ pub enum RunError {
     /// The admin address could not be opened.
     #[error("{0}")]
     Admin(#[from] admin::BindError),
+    /// A bug of ours: without checks nobody would enforce roles, so the process ends and is restarted.
+    #[error("the checks have died: {0}: please report this bug")]
+    ChecksDied(String),
     /// The runtime or the signals could not be set up.
     #[error("cannot set up the control thread: {0}")]
     Control(#[from] std::io::Error),
@@ -48,6 +51,9 @@ pub fn run(path: &Path) -> Result<(), RunError> {
     clock::now();
     let config = config::load(path)?;
     let telemetry = telemetry::init(config.log)?;
+    for key in config::summary::not_yet(&config) {
+        tracing::warn!("{key}");
+    }
     let metrics = metrics::install()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -71,6 +77,7 @@ async fn control(
     let (alarms_in, alarms) = mpsc::channel(ALARMS);
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     let stop = CancellationToken::new();
+    let draining = Arc::new(AtomicBool::new(false));
 
     // The listeners open first: a client that comes before the first verdict is parked, not refused.
     let settings = ProxySettings {
@@ -85,17 +92,21 @@ async fn control(
     let proxy = proxy::start(settings, feed)?;
     if let Some(address) = config.admin.http {
         let admin = admin::bind(address).await?;
-        serve_admin(admin, &config, metrics.clone(), snapshots, &stop);
+        serve_admin(admin, &config, metrics.clone(), snapshots, &draining, &stop);
     }
     tokio::spawn(metrics::upkeep(
         metrics,
         move || dropped.lines(),
         stop.clone(),
     ));
-    check::start(&config, &publisher, alarms, &stop);
+    let mut checks = check::start(&config, &publisher, alarms, &stop);
     announce(&config, &proxy);
 
-    signals.wait_for_end().await;
+    tokio::select! {
+        () = signals.wait_for_end() => {}
+        Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
+    }
+    draining.store(true, Ordering::Relaxed);
     drain(proxy, config.grace, &mut signals).await;
     stop.cancel();
     Ok(())
@@ -106,13 +117,18 @@ fn serve_admin(
     config: &Config,
     metrics: metrics::Handle,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    draining: &Arc<AtomicBool>,
     stop: &CancellationToken,
 ) {
     let listeners = config.listeners.clone();
     // Once ready, ready for good: a node that moves later is unknown for a moment, and no reason to
     // take the proxy out.
     let ready = AtomicBool::new(false);
+    let draining = Arc::clone(draining);
     let readiness = move || {
+        if draining.load(Ordering::Relaxed) {
+            return vec!["draining: no new connections are accepted".to_owned()];
+        }
         if ready.load(Ordering::Relaxed) {
             return Vec::new();
         }

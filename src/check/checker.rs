@@ -96,7 +96,6 @@ impl Checker {
                 return self.make_do(spare, error, deadline).await;
             }
             Ok(Ok(connection)) => {
-                drop(spare);
                 let link = Link {
                     connection,
                     checks: 0,
@@ -109,6 +108,10 @@ impl Checker {
                 }
             }
         };
+        if matches!(outcome, Ok(Outcome::TooManyClients)) && self.link.is_none() {
+            // The old connection may be one of those clients: given up now, it would not come back.
+            self.link = spare;
+        }
         Checked {
             outcome,
             dialled: true,

@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
@@ -40,20 +41,30 @@ use wake::Wake;
 const REPORTS: usize = 256;
 
 /// Starts to check all nodes of all groups, until `stop`. Views are published to `snapshots`; alarms of
-/// the data plane go to the monitor of their node.
+/// the data plane go to the monitor of their node. None of the tasks ends before `stop`: one that does
+/// has panicked, and whoever holds them must not go on routing by a view that nobody keeps.
 pub fn start(
     config: &Config,
     snapshots: &watch::Sender<Arc<Snapshot>>,
     alarms: mpsc::Receiver<Alarm>,
     stop: &CancellationToken,
-) {
+) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
     let mut ways = HashMap::new();
     for group in &config.groups {
         let (alarms_in, group_alarms) = mpsc::channel(REPORTS);
         ways.extend(group.nodes.iter().map(|node| (node.id, alarms_in.clone())));
-        start_group(config, group, snapshots.clone(), group_alarms, stop);
+        start_group(
+            &mut tasks,
+            config,
+            group,
+            snapshots.clone(),
+            group_alarms,
+            stop,
+        );
     }
-    tokio::spawn(forward(alarms, ways));
+    tasks.spawn(forward(alarms, ways));
+    tasks
 }
 
 /// Hands each alarm to the monitor of its node; ends with the data plane.
@@ -67,6 +78,7 @@ async fn forward(mut alarms: mpsc::Receiver<Alarm>, ways: HashMap<NodeId, mpsc::
 }
 
 fn start_group(
+    tasks: &mut JoinSet<()>,
     config: &Config,
     group: &GroupConfig,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -88,7 +100,7 @@ fn start_group(
             reports: reports_in.clone(),
             cancel: stop.clone(),
         };
-        tokio::spawn(task.run());
+        tasks.spawn(task.run());
         nodes.push(NodeHandle {
             id: node.id,
             pace,
@@ -96,13 +108,13 @@ fn start_group(
         });
     }
     let (sentinels_in, from_sentinels) = mpsc::channel(REPORTS);
-    let tasks = sentinel_tasks(group, &sentinels_in, stop);
-    let names: Vec<Arc<str>> = tasks
+    let sentinels = sentinel_tasks(group, &sentinels_in, stop);
+    let names: Vec<Arc<str>> = sentinels
         .iter()
         .map(|task| task.address.to_string().into())
         .collect();
-    for task in tasks {
-        tokio::spawn(task.run());
+    for task in sentinels {
+        tasks.spawn(task.run());
     }
     let now = clock::now();
     let monitor = Monitor {
@@ -114,7 +126,7 @@ fn start_group(
         snapshots,
         gauges: Gauges::new(group, &config.listeners, now),
     };
-    tokio::spawn(monitor.run(stop.clone()));
+    tasks.spawn(monitor.run(stop.clone()));
 }
 
 fn sentinel_tasks(

@@ -75,6 +75,7 @@ impl NodeTask {
             place: Place::default(),
             pacing: Pacing::default(),
             complained: None,
+            closed: false,
         };
         tokio::select! {
             biased;
@@ -93,6 +94,8 @@ struct Running {
     place: Place,
     pacing: Pacing,
     complained: Option<Instant>,
+    /// The last check ended so that the node closed a fresh connection.
+    closed: bool,
 }
 
 impl Running {
@@ -105,9 +108,13 @@ impl Running {
             }
             let by = self.pacing.start(Instant::now());
             if let Some(report) = self.check(by).await? {
-                if report.outcome == Outcome::Closed {
+                // R11: a reason to look again. Closed again, it is a failure like a time-out, and the
+                // next check comes at the usual pace: a node may accept and close for hours.
+                let closed = report.outcome == Outcome::Closed;
+                if closed && !self.closed {
                     self.pacing.lose();
                 }
+                self.closed = closed;
                 self.tell(FromNode::Checked(self.task.node, report)).await?;
             }
         }

@@ -169,11 +169,10 @@ impl Election {
             events.push(EventKind::Lost { node, name, why });
         } else if let Some(facts) = node.and_then(NodeState::fresh_facts)
             && facts.claims()
+            && incumbent.history != facts.replid
         {
-            if incumbent.history != facts.replid {
-                incumbent.restarted_from = None;
-                incumbent.history.clone_from(&facts.replid);
-            }
+            incumbent.restarted_from = None;
+            incumbent.history.clone_from(&facts.replid);
         }
         *standing = next;
     }

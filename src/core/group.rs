@@ -4,6 +4,8 @@
 //! brings reports and the time, publishes the view when it has changed, and logs the events. The
 //! simulation in the tests is another.
 
+mod chronicle;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +13,13 @@ use std::time::Duration;
 use super::alarm::Alarm;
 use super::election::{Election, has_living_primary};
 use super::eligibility::{self, Circumstances, link_down_since};
-use super::event::{Event, EventKind, Serves};
-use super::facts::{Condition, Facts, HostPort, Mode};
+use super::event::{Event, EventKind};
+use super::facts::{Facts, HostPort};
 use super::health::{Status, Thresholds};
 use super::ids::{GroupId, ListenerId, NodeId};
 use super::lag::{LagLimits, Track};
 use super::node::{NodeSettings, NodeState, Order};
 use super::outcome::{Outcome, Report};
-use super::reason::Ineligible;
 use super::sentinel::{BURST, BURST_PACE, SentinelReport, Sentinels};
 use super::snapshot::{GroupView, Looping, NodeView, Target};
 use super::time::Moment;
@@ -378,95 +379,6 @@ impl Group {
             nodes: nodes.collect(),
         }
     }
-
-    /// The elected primary may die and come back without losing its election.
-    fn tell_life(&mut self, now: Moment) {
-        let living = self
-            .election
-            .primary()
-            .map(|elected| (elected.term, self.has_living_primary()));
-        let before = std::mem::replace(&mut self.living, living);
-        let (Some((term, lives)), Some(holder)) = (living, self.election.holder()) else {
-            return;
-        };
-        // A handover is told by the roles.
-        if before != Some((term, !lives)) || self.election.is_handing_over() {
-            return;
-        }
-        let (node, name) = (holder.node, holder.name.clone());
-        let kind = if lives {
-            EventKind::Back { node, name }
-        } else {
-            EventKind::Gone { node, name }
-        };
-        self.events.push(Event { at: now, kind });
-    }
-
-    fn tell_roles(&mut self, now: Moment) {
-        for node in &self.nodes {
-            let Some(facts) = &node.facts else { continue };
-            let role: Arc<str> = match (facts.mode, facts.replica()) {
-                (Mode::Sentinel, _) => "a Sentinel".into(),
-                (Mode::Cluster, _) => "a node of Redis Cluster".into(),
-                (Mode::Standalone, Some(link)) => format!("replica of {}", link.master).into(),
-                (Mode::Standalone, None) if facts.condition == Condition::Misconf => {
-                    "primary, stalled: it refuses writes because it cannot save to disk (-MISCONF)"
-                        .into()
-                }
-                (Mode::Standalone, None) => "primary".into(),
-            };
-            let id = node.settings.id;
-            let known = self.roles.iter_mut().find(|(known, _)| *known == id);
-            match known {
-                Some((_, told)) if *told == role => continue,
-                Some((_, told)) => *told = role.clone(),
-                None => self.roles.push((id, role.clone())),
-            }
-            let kind = EventKind::Role {
-                node: id,
-                name: node.settings.name.clone(),
-                role,
-            };
-            self.events.push(Event { at: now, kind });
-        }
-    }
-
-    fn tell_verdicts(&mut self, next: &GroupView, now: Moment) {
-        for (node, state) in next.nodes.iter().zip(&self.nodes) {
-            let verdict = verdict(node, state);
-            let before = self.view.node(node.id).map(|known| {
-                if known.write.is_ok() {
-                    (Serves::Writes, None)
-                } else if known.read.is_ok() {
-                    (Serves::Reads, None)
-                } else {
-                    (Serves::Nothing, Some((&known.read, &known.write)))
-                }
-            });
-            let unchanged = match (&before, &verdict) {
-                (None, (_, reason)) => *reason == Some(Ineligible::Unchecked),
-                (Some((Serves::Nothing, Some((read, write)))), (Serves::Nothing, Some(reason))) => {
-                    [read, write].iter().any(|known| {
-                        known
-                            .as_ref()
-                            .is_err_and(|known| is_same_kind(known, reason))
-                    })
-                }
-                (Some((serves, _)), (now_serves, _)) => serves == now_serves,
-            };
-            if !unchanged {
-                let (serves, reason) = verdict;
-                let (node, name) = (node.id, node.name.clone());
-                let kind = EventKind::Verdict {
-                    node,
-                    name,
-                    serves,
-                    reason,
-                };
-                self.events.push(Event { at: now, kind });
-            }
-        }
-    }
 }
 
 impl OwnListener {
@@ -484,27 +396,5 @@ impl OwnListener {
             let everywhere = bind.ip().is_unspecified() && ip.is_loopback();
             bind.port() == place.port && (bind.ip() == ip || everywhere)
         })
-    }
-}
-
-/// What a node may take, and why not more, in one pair: the reason that fits its role.
-pub fn verdict(node: &NodeView, state: &NodeState) -> (Serves, Option<Ineligible>) {
-    match (&node.write, &node.read) {
-        (Ok(()), _) => (Serves::Writes, None),
-        (Err(_), Ok(())) => (Serves::Reads, None),
-        (Err(write), Err(read)) => {
-            let claims = state.facts.as_ref().is_some_and(Facts::claims);
-            let reason = if claims && !node.local { write } else { read };
-            (Serves::Nothing, Some(reason.clone()))
-        }
-    }
-}
-
-fn is_same_kind(a: &Ineligible, b: &Ineligible) -> bool {
-    match (a, b) {
-        (Ineligible::NotServing { outcome: a, .. }, Ineligible::NotServing { outcome: b, .. }) => {
-            a.label() == b.label()
-        }
-        _ => std::mem::discriminant(a) == std::mem::discriminant(b),
     }
 }

@@ -16,7 +16,7 @@ use crate::core::snapshot::Target;
 pub(super) enum DialError {
     /// The node did not accept: refused, unreachable, or too slow.
     Node(io::Error),
-    /// We have no descriptors or ports left; that says nothing about the node.
+    /// We have no descriptors left; that says nothing about the node.
     Ours(io::Error),
 }
 
@@ -34,8 +34,7 @@ pub(super) async fn dial(target: Option<&Target>, limit: Duration) -> Result<Str
             .map(Stream::Unix),
     };
     dialled.map_err(|error| {
-        let no_port = error.kind() == ErrorKind::AddrNotAvailable;
-        if is_exhaustion(&error) || no_port {
+        if is_exhaustion(&error) {
             DialError::Ours(error)
         } else {
             DialError::Node(error)
