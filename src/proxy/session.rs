@@ -1,6 +1,7 @@
 //! A session: find a node (pick, dial, park), relay, and say in one line how it ended.
 
 use std::future::poll_fn;
+use std::mem;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -60,8 +61,8 @@ fn serve(connection: Connection, client: Stream) -> impl Future<Output = ()> {
     async {
         // The streams stay where they are: moved out of here they would take their room twice.
         let (connection, mut found) = search.await;
-        let (client, node) = match &mut found {
-            Found::Node(client, node) => (client, node),
+        let (client, node, sent) = match &mut found {
+            Found::Node(client, node, sent) => (client, node, mem::take(sent)),
             Found::Ended(reason) => return connection.end(*reason),
         };
         // The task's waker, which stays the same: whoever dooms the session wakes it by this.
@@ -71,7 +72,7 @@ fn serve(connection: Connection, client: Stream) -> impl Future<Output = ()> {
         })
         .await;
         let gate = Pass(&connection);
-        let reason = relay(&gate, &connection.worker.buffer, client, node).await;
+        let reason = relay(&gate, &connection.worker.buffer, client, node, sent).await;
         connection.end(reason);
     }
 }
