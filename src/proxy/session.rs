@@ -193,17 +193,17 @@ impl Pass<'_> {
             return;
         };
         // On a read session -READONLY is the client's own mistake.
-        let telling = match complaint(chunk) {
-            Some(Complaint::ReadOnly) => held.term.is_some(),
-            Some(Complaint::Unable) => true,
-            None => false,
+        let kind = match complaint(chunk) {
+            Some(Complaint::ReadOnly) if held.term.is_none() => return,
+            Some(Complaint::ReadOnly | Complaint::Unable) => AlarmKind::Suspicious,
+            // R8: as good as a refused dial, so no new sessions before a new connection is accepted.
+            Some(Complaint::Full) => AlarmKind::DialFailed,
+            None => return,
         };
-        if telling {
-            self.alarm_seldom(entry, held.node);
-        }
+        self.alarm_seldom(entry, held.node, kind);
     }
 
-    fn alarm_seldom(&self, entry: &Entry, node: NodeId) {
+    fn alarm_seldom(&self, entry: &Entry, node: NodeId, kind: AlarmKind) {
         let now = clock::now();
         let due = entry
             .alarmed
@@ -211,7 +211,7 @@ impl Pass<'_> {
             .is_none_or(|last| now.since(last) >= COMPLAINT_ALARM_EVERY);
         if due {
             entry.alarmed.set(Some(now));
-            self.0.worker.alarm(node, AlarmKind::Suspicious);
+            self.0.worker.alarm(node, kind);
         }
     }
 }
