@@ -16,10 +16,6 @@ use crate::core::time::in_words;
 use crate::proxy::{self, Feed, Proxy, ProxySettings};
 use crate::{check, clock, config, metrics, telemetry};
 
-/// Alarms that may wait for a monitor. A full queue loses none that matters: the nodes in it are about
-/// to be checked anyway.
-const ALARMS: usize = 1024;
-
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -74,7 +70,7 @@ async fn control(
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     raise_descriptor_limit();
-    let (alarms_in, alarms) = mpsc::channel(ALARMS);
+    let (alarms_in, alarms) = mpsc::unbounded_channel();
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     let stop = CancellationToken::new();
     let draining = Arc::new(AtomicBool::new(false));

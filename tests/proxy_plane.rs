@@ -340,6 +340,33 @@ fn r11_a_reply_that_says_readonly_raises_an_alarm_on_write_sessions_only() {
 }
 
 #[test]
+fn r8_a_node_that_is_full_gets_no_new_sessions_until_a_new_connection_is_accepted() {
+    let reply = "-ERR max number of clients reached\r\n";
+    let server = Server::replying(reply);
+    let plane = Plane::reads(std::slice::from_ref(&server)).start();
+    let mut client = TcpStream::connect(plane.address()).unwrap();
+    client.write_all(b"GET a\r\n").unwrap();
+    assert_eq!(read_line(&mut client), reply);
+    let alarm = plane.alarm();
+    assert_eq!((alarm.node, alarm.kind), (NodeId(0), AlarmKind::DialFailed));
+}
+
+#[test]
+fn r12_no_failed_dial_is_forgotten_however_many_there_are() {
+    const CLIENTS: usize = 300;
+    let server = Server::refusing();
+    let plane = Plane::reads(std::slice::from_ref(&server)).start();
+    let _clients: Vec<TcpStream> = (0..CLIENTS)
+        .map(|_| TcpStream::connect(plane.address()).unwrap())
+        .collect();
+    plane.eventually_parked(CLIENTS);
+    // Nobody has listened meanwhile.
+    for _ in 0..CLIENTS {
+        assert_eq!(plane.alarm().kind, AlarmKind::DialFailed);
+    }
+}
+
+#[test]
 fn r11_a_node_that_closes_a_session_raises_an_alarm() {
     let server = Server::echo();
     let plane = Plane::reads(std::slice::from_ref(&server)).start();

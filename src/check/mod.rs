@@ -46,13 +46,13 @@ const REPORTS: usize = 256;
 pub fn start(
     config: &Config,
     snapshots: &watch::Sender<Arc<Snapshot>>,
-    alarms: mpsc::Receiver<Alarm>,
+    alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let mut ways = HashMap::new();
     for group in &config.groups {
-        let (alarms_in, group_alarms) = mpsc::channel(REPORTS);
+        let (alarms_in, group_alarms) = mpsc::unbounded_channel();
         ways.extend(group.nodes.iter().map(|node| (node.id, alarms_in.clone())));
         start_group(
             &mut tasks,
@@ -68,11 +68,14 @@ pub fn start(
 }
 
 /// Hands each alarm to the monitor of its node; ends with the data plane.
-async fn forward(mut alarms: mpsc::Receiver<Alarm>, ways: HashMap<NodeId, mpsc::Sender<Alarm>>) {
+async fn forward(
+    mut alarms: mpsc::UnboundedReceiver<Alarm>,
+    ways: HashMap<NodeId, mpsc::UnboundedSender<Alarm>>,
+) {
     while let Some(alarm) = alarms.recv().await {
         if let Some(way) = ways.get(&alarm.node) {
             // A monitor that has ended needs no alarms.
-            let _ = way.send(alarm).await;
+            let _ = way.send(alarm);
         }
     }
 }
@@ -82,7 +85,7 @@ fn start_group(
     config: &Config,
     group: &GroupConfig,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    alarms: mpsc::Receiver<Alarm>,
+    alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: &CancellationToken,
 ) {
     let (reports_in, reports) = mpsc::channel(REPORTS);

@@ -33,7 +33,7 @@ pub(super) struct Monitor {
     pub(super) nodes: Vec<NodeHandle>,
     pub(super) reports: mpsc::Receiver<FromNode>,
     pub(super) sentinels: mpsc::Receiver<FromSentinel>,
-    pub(super) alarms: mpsc::Receiver<Alarm>,
+    pub(super) alarms: mpsc::UnboundedReceiver<Alarm>,
     pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
     pub(super) gauges: Gauges,
 }

@@ -2,7 +2,7 @@
 //! lets the walk go on, so that one run tells all. Returns nothing only where it has complained.
 
 use super::problem::Problem;
-use super::secrets::AUTH_KEYS;
+use super::secrets::{AUTH_KEYS, without_user};
 use super::suggest;
 use super::tree::{At, Entry, Node, Place, Scalar, Value};
 use super::units::Wrong;
@@ -299,8 +299,9 @@ impl Reader<'_> {
     }
 }
 
-/// A word of the file between quotes, fit for one line of a terminal.
+/// A word of the file between quotes, fit for one line of a terminal, without a URL's password.
 pub(super) fn quoted(word: &str) -> String {
+    let word = &*without_user(word);
     let mut shown: String = word.chars().take(80).flat_map(char::escape_debug).collect();
     if word.chars().count() > 80 {
         shown.push_str("...");

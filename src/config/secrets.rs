@@ -3,6 +3,9 @@
 //! Generous on purpose: a mistyped key (`pasword`), a password where a map belongs (`auth: hunter2`)
 //! and the tail of an unquoted password that YAML took for a comment or for another key are all hidden.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 use super::suggest;
 use super::tree::{Entry, Node, Place, Value};
 
@@ -10,6 +13,9 @@ use super::tree::{Entry, Node, Place, Value};
 pub(super) const AUTH_KEYS: [&str; 3] = ["username", "password", "password_file"];
 
 const STARS: &str = "****";
+
+/// Behind it a URL names the user, the password and, behind an `@`, the host.
+const SCHEME_END: &str = "://";
 
 /// The places to hide.
 #[derive(Debug, Default)]
@@ -36,6 +42,52 @@ pub(super) fn is_secret_key(key: &str) -> bool {
         .iter()
         .any(|part| key.contains(part))
         || suggest::nearest(&key, &["password"]).is_some()
+}
+
+/// A word of the file without the user and the password of a URL: what stands before its last `@`.
+pub(super) fn without_user(word: &str) -> Cow<'_, str> {
+    let from = word.find(SCHEME_END).map(|at| at + SCHEME_END.len());
+    let start = from.unwrap_or(0);
+    if let Some(at) = word[start..].rfind('@') {
+        return format!("{}{STARS}{}", &word[..start], &word[start + at..]).into();
+    }
+    // YAML may have cut off the rest at a comma or a #: then what follows the colon is no port.
+    let port = word[start..].rsplit_once(':').map(|(_, port)| port);
+    let is_port = |port: &str| {
+        port.bytes()
+            .take_while(|b| *b != b'/')
+            .all(|b| b.is_ascii_digit())
+    };
+    if from.is_some() && port.is_some_and(|port| !is_port(port)) {
+        return format!("{}{STARS}", &word[..start]).into();
+    }
+    word.into()
+}
+
+/// What [`without_user`] hides, for each URL of a line of the file. One URL ends, as far as can be told
+/// without YAML's help, where a space or a bracket comes between its `@` and the next `://`.
+fn users(line: &[char]) -> Vec<Range<usize>> {
+    let schemes = line.windows(3).enumerate();
+    let mut starts: Vec<usize> = schemes
+        .filter(|(_, three)| three == &[':', '/', '/'])
+        .map(|(at, _)| at + 3)
+        .collect();
+    starts.push(line.len());
+    let mut found = Vec::new();
+    let mut begun: Option<Range<usize>> = None;
+    for pair in starts.windows(2) {
+        let (start, next) = (pair[0], pair[1]);
+        let user = begun.get_or_insert(start..start);
+        if let Some(at) = line[start..next].iter().rposition(|c| *c == '@') {
+            user.end = start + at;
+            let parts = |c: &char| c.is_whitespace() || "[]{},".contains(*c);
+            if line[user.end..next].iter().any(parts) {
+                found.extend(begun.take());
+            }
+        }
+    }
+    found.extend(begun);
+    found
 }
 
 impl Masks {
@@ -74,13 +126,15 @@ impl Masks {
 
     fn walk(&mut self, node: &Node) {
         match &node.value {
-            Value::Null | Value::Scalar(_) => {}
+            Value::Null => {}
+            Value::Scalar(scalar) => self.user_in(&scalar.written, node.place),
             Value::List(items) => items.iter().for_each(|item| self.walk(item)),
             Value::Map(entries) => entries.iter().for_each(|entry| self.entry(entry)),
         }
     }
 
     fn entry(&mut self, entry: &Entry) {
+        self.user_in(&entry.key.value, entry.key.place);
         match &entry.value.value {
             Value::Map(below) if entry.key.value == "auth" => {
                 for entry in below {
@@ -94,6 +148,16 @@ impl Masks {
             }
             _ if is_secret_key(&entry.key.value) => self.hide_value(entry),
             _ => self.walk(&entry.value),
+        }
+    }
+
+    /// A user without a URL around it, or over several lines: hides the whole word. A URL on one line
+    /// is found when the line is shown.
+    fn user_in(&mut self, word: &str, place: Place) {
+        let on_one_line = place.line == place.end_line;
+        if word.contains('@') && !(on_one_line && word.contains(SCHEME_END)) {
+            let end = (place.end_line, place.end_column);
+            self.hide((place.line, place.column), end, false);
         }
     }
 
@@ -142,6 +206,11 @@ impl Masks {
         let mut hidden = vec![None; characters.len()];
         for region in &self.regions {
             region.mark(number, &characters, &mut hidden);
+        }
+        for user in users(&characters) {
+            for mark in &mut hidden[user] {
+                mark.get_or_insert(false);
+            }
         }
         let mut shown: Vec<char> = Vec::new();
         let mut caret = None;

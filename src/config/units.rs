@@ -284,6 +284,17 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, Wrong> {
 
 fn host_and_port(text: &str, example: &str) -> Result<(String, u16), Wrong> {
     let example = format!("{example}:6379");
+    if text.contains('@') {
+        let what = if text.contains("://") {
+            "is a URL"
+        } else {
+            "names a user or a password"
+        };
+        return wrong(
+            what,
+            "write host:port; user and password go into auth of the group",
+        );
+    }
     if text.contains("://") {
         return wrong(
             "is a URL",

@@ -17,7 +17,8 @@ pub struct Alarm {
 /// What was noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlarmKind {
-    /// A client's dial failed or passed `connect_timeout`: no more dials until a check succeeds.
+    /// A client's dial failed or passed `connect_timeout`, or the node turned the client away because
+    /// it is full: no more dials until a check on a new connection succeeds.
     DialFailed,
     /// A reply began with -READONLY, -LOADING or -MASTERDOWN, or the node closed sessions.
     Suspicious,

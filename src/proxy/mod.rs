@@ -72,8 +72,10 @@ pub struct ProxySettings {
 pub struct Feed {
     /// The published view. When nobody publishes any more, the last one stays.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Reasons to check a node now. Never waited for: an alarm that finds the queue full is dropped.
-    pub alarms: mpsc::Sender<Alarm>,
+    /// Reasons to check a node now. Unbounded, because a failed dial that is not told strands its client:
+    /// it waits for a check that nobody asked for. The queue stays short: a session alarms at most once
+    /// a second, a dial once, and whoever listens only marks the node and wakes its check.
+    pub alarms: mpsc::UnboundedSender<Alarm>,
 }
 
 /// Why the data plane could not start.

@@ -35,14 +35,26 @@ pub(super) trait Gate {
 }
 
 /// Joins two streams and returns why they parted. Neither is closed: dropping them does that.
-pub(super) async fn relay(
-    gate: &impl Gate,
-    buffer: &SharedBuffer,
-    client: &mut Stream,
-    node: &mut Stream,
-) -> CloseReason {
+/// `initial` was read from the client before, and goes to the node first.
+///
+/// Not an async function: that would keep room for `initial` as long as the session lasts.
+pub(super) fn relay<'a>(
+    gate: &'a impl Gate,
+    buffer: &'a SharedBuffer,
+    client: &'a mut Stream,
+    node: &'a mut Stream,
+    initial: Vec<u8>,
+) -> impl Future<Output = CloseReason> + 'a {
     let mut relay = Relay::default();
-    poll_fn(|cx| relay.poll(cx, gate, &mut buffer.borrow_mut(), client, node)).await
+    // A session that is doomed already is told so by the first poll, before anything is written.
+    if !initial.is_empty() && gate.verdict().is_none() {
+        gate.sent(&initial);
+        relay.up.rest = Some(Box::new(Rest {
+            bytes: initial,
+            taken: 0,
+        }));
+    }
+    poll_fn(move |cx| relay.poll(cx, gate, &mut buffer.borrow_mut(), client, node))
 }
 
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::dial::{DialError, dial};
 use super::nodes::Claim;
-use super::park::{Lot, Woken};
+use super::park::{Lot, Woken, take_in};
 use super::reject::{NO_DESCRIPTORS, SHUTTING_DOWN, reject};
 use super::session::Connection;
 use super::stream::Stream;
@@ -20,8 +20,9 @@ use crate::core::snapshot::{GroupView, NodeView, Target};
 
 /// How the search ended.
 pub(super) enum Found {
-    /// The client and the node that it is joined to; the connection's entry says by what right.
-    Node(Stream, Stream),
+    /// The client, the node that it is joined to, and what the client sent while it was parked; the
+    /// connection's entry says by what right.
+    Node(Stream, Stream, Vec<u8>),
     /// The client has gone, or has been told why there is no node.
     Ended(CloseReason),
 }
@@ -60,14 +61,15 @@ pub(super) async fn find_node(connection: &Connection, mut client: Stream) -> Fo
             }
             match join(connection, reserved, &mut refused).await {
                 Joined::Node(node) => {
-                    if let Some(lot) = lot {
-                        // It may have hung up while the node was dialled.
-                        if client.has_left().await {
-                            return left(Some(lot));
-                        }
-                        lot.leave(ParkResult::Served);
-                    }
-                    return Found::Node(client, node);
+                    let Some(lot) = lot else {
+                        return Found::Node(client, node, Vec::new());
+                    };
+                    // It may have hung up, before or while the node was dialled.
+                    let Some(sent) = take_in(&connection.worker, &mut client).await else {
+                        return left(Some(lot));
+                    };
+                    lot.leave(ParkResult::Served);
+                    return Found::Node(client, node, sent);
                 }
                 Joined::Outdated => {}
                 Joined::Refused => {

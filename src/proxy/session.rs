@@ -1,6 +1,7 @@
 //! A session: find a node (pick, dial, park), relay, and say in one line how it ended.
 
 use std::future::poll_fn;
+use std::mem;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -60,8 +61,8 @@ fn serve(connection: Connection, client: Stream) -> impl Future<Output = ()> {
     async {
         // The streams stay where they are: moved out of here they would take their room twice.
         let (connection, mut found) = search.await;
-        let (client, node) = match &mut found {
-            Found::Node(client, node) => (client, node),
+        let (client, node, sent) = match &mut found {
+            Found::Node(client, node, sent) => (client, node, mem::take(sent)),
             Found::Ended(reason) => return connection.end(*reason),
         };
         // The task's waker, which stays the same: whoever dooms the session wakes it by this.
@@ -71,7 +72,7 @@ fn serve(connection: Connection, client: Stream) -> impl Future<Output = ()> {
         })
         .await;
         let gate = Pass(&connection);
-        let reason = relay(&gate, &connection.worker.buffer, client, node).await;
+        let reason = relay(&gate, &connection.worker.buffer, client, node, sent).await;
         connection.end(reason);
     }
 }
@@ -192,17 +193,17 @@ impl Pass<'_> {
             return;
         };
         // On a read session -READONLY is the client's own mistake.
-        let telling = match complaint(chunk) {
-            Some(Complaint::ReadOnly) => held.term.is_some(),
-            Some(Complaint::Unable) => true,
-            None => false,
+        let kind = match complaint(chunk) {
+            Some(Complaint::ReadOnly) if held.term.is_none() => return,
+            Some(Complaint::ReadOnly | Complaint::Unable) => AlarmKind::Suspicious,
+            // R8: as good as a refused dial, so no new sessions before a new connection is accepted.
+            Some(Complaint::Full) => AlarmKind::DialFailed,
+            None => return,
         };
-        if telling {
-            self.alarm_seldom(entry, held.node);
-        }
+        self.alarm_seldom(entry, held.node, kind);
     }
 
-    fn alarm_seldom(&self, entry: &Entry, node: NodeId) {
+    fn alarm_seldom(&self, entry: &Entry, node: NodeId, kind: AlarmKind) {
         let now = clock::now();
         let due = entry
             .alarmed
@@ -210,7 +211,7 @@ impl Pass<'_> {
             .is_none_or(|last| now.since(last) >= COMPLAINT_ALARM_EVERY);
         if due {
             entry.alarmed.set(Some(now));
-            self.0.worker.alarm(node, AlarmKind::Suspicious);
+            self.0.worker.alarm(node, kind);
         }
     }
 }

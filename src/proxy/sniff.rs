@@ -17,6 +17,8 @@ pub(super) enum Complaint {
     ReadOnly,
     /// -LOADING or -MASTERDOWN: it serves nobody now.
     Unable,
+    /// Its maxclients is reached (R8): the client's connection is turned away.
+    Full,
 }
 
 /// Whether one of the commands that begin in this chunk is one that only replicas send.
@@ -41,6 +43,9 @@ pub(super) fn is_replication(chunk: &[u8]) -> bool {
 pub(super) fn complaint(chunk: &[u8]) -> Option<Complaint> {
     if chunk.starts_with(b"-READONLY") {
         return Some(Complaint::ReadOnly);
+    }
+    if chunk.starts_with(b"-ERR max number of clients") {
+        return Some(Complaint::Full);
     }
     (chunk.starts_with(b"-LOADING") || chunk.starts_with(b"-MASTERDOWN"))
         .then_some(Complaint::Unable)
@@ -129,6 +134,10 @@ mod tests {
             Some(Complaint::Unable)
         );
         assert_eq!(complaint(b"-MASTERDOWN Link with"), Some(Complaint::Unable));
+        assert_eq!(
+            complaint(b"-ERR max number of clients reached\r\n"),
+            Some(Complaint::Full)
+        );
         assert_eq!(complaint(b"-ERR unknown command"), None);
     }
 }

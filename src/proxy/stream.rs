@@ -1,7 +1,7 @@
 //! One kind of stream for both sides of a session: TCP or Unix. TLS will join it.
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -78,6 +78,16 @@ impl Stream {
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
         })?;
         Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    /// Reads what is there now; `WouldBlock` when that is nothing. It asks the kernel, not the runtime,
+    /// which may not have heard of the bytes yet. Wakes nobody.
+    pub(super) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        };
+        (&*socket).read(buffer)
     }
 
     /// Writes what the socket takes now; `WouldBlock` when that is nothing. Wakes nobody.

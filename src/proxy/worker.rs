@@ -32,7 +32,7 @@ use crate::core::time::Moment;
 pub(super) struct Shared {
     pub(super) listeners: Vec<Listener>,
     pub(super) loads: Arc<Loads>,
-    pub(super) alarms: mpsc::Sender<Alarm>,
+    pub(super) alarms: mpsc::UnboundedSender<Alarm>,
     /// As many as descriptors allow.
     pub(super) most_connections: usize,
     /// One for each worker.
@@ -274,16 +274,15 @@ impl Worker {
         self.ending.get()
     }
 
-    /// Asks the monitor to look at a node now. When it has more to do than it can queue, one more
-    /// alarm would tell it nothing.
+    /// Asks the monitor to look at a node now.
     pub(super) fn alarm(&self, node: NodeId, kind: AlarmKind) {
         let alarm = Alarm {
             node,
             at: clock::now(),
             kind,
         };
-        if self.shared.alarms.try_send(alarm).is_err() {
-            tracing::debug!(target: "rolecall::proxy", ?alarm, "the monitor takes no more alarms");
+        if self.shared.alarms.send(alarm).is_err() {
+            tracing::debug!(target: "rolecall::proxy", ?alarm, "the monitor has ended");
         }
     }
 }

@@ -65,6 +65,61 @@ fn r13_what_a_client_sent_that_left_while_parked_is_never_written() {
     assert!(!heard.contains("poison"), "{heard}");
 }
 
+/// More than our receive buffer takes: the client's end is queued behind bytes that wait for room.
+#[test]
+fn r13_a_client_that_left_with_much_unsent_is_never_written() {
+    for length in [64 << 10, 150_000, 400_000, 1_000_000] {
+        let server = Server::echo();
+        let plane = Plane::reads(std::slice::from_ref(&server))
+            .edit(|group| plane::unserve(group, 0))
+            .start();
+        let mut leaver = TcpStream::connect(plane.address()).unwrap();
+        plane.eventually_parked(1);
+        leaver.set_nonblocking(true).unwrap();
+        let poison = b"SET poison 1\r\n".repeat(length / 14);
+        let mut sent = 0;
+        while let Some(rest) = poison.get(sent..).filter(|rest| !rest.is_empty()) {
+            match leaver.write(rest) {
+                Ok(taken) => sent += taken,
+                // As much as this system's buffers hold.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        drop(leaver);
+        plane.publish(|group| plane::serve(group, 0));
+        plane.eventually_parked(0);
+        echo(&mut connected(plane.address()), b"clean");
+        eventually("all sessions have ended", || {
+            plane.loads().connections(LISTENER) == 0
+        });
+        let heard = crate::server_heard_in_full(&server);
+        assert!(!heard.contains("poison"), "{length}: {} bytes", heard.len());
+    }
+}
+
+#[test]
+fn r13_a_parked_client_that_has_sent_much_and_waits_is_served_in_full() {
+    for length in [1_000, 60_000, 1_000_000, 12_000_000] {
+        let server = Server::echo();
+        let plane = Plane::reads(std::slice::from_ref(&server))
+            .edit(|group| plane::unserve(group, 0))
+            .start();
+        let mut client = TcpStream::connect(plane.address()).unwrap();
+        plane.eventually_parked(1);
+        let mut writer = client.try_clone().unwrap();
+        let sending = std::thread::spawn(move || writer.write_all(&crate::pattern(0, length)));
+        plane.publish(|group| plane::serve(group, 0));
+        let mut received = vec![0; length];
+        client.set_read_timeout(Some(plane::DEADLINE)).unwrap();
+        client.read_exact(&mut received).unwrap();
+        assert!(received == crate::pattern(0, length), "{length}");
+        sending.join().unwrap().unwrap();
+        echo(&mut client, b"and on");
+        assert_eq!(server.heard_length(), length + "and on\r\n".len());
+    }
+}
+
 #[test]
 fn r13_the_time_out_tells_why_even_a_client_that_has_sent_much() {
     let server = Server::echo();

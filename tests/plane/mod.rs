@@ -36,7 +36,7 @@ pub(crate) struct Builder {
 pub(crate) struct Plane {
     group: Mutex<GroupView>,
     feed: watch::Sender<Arc<Snapshot>>,
-    alarms: Mutex<mpsc::Receiver<Alarm>>,
+    alarms: Mutex<mpsc::UnboundedReceiver<Alarm>>,
     proxy: Proxy,
     runtime: Runtime,
 }
@@ -181,7 +181,7 @@ impl Builder {
     pub(crate) fn try_start(self) -> Result<Plane, StartError> {
         let snapshot = Arc::new(Snapshot::default().with(self.group.clone()));
         let (feed, snapshots) = watch::channel(snapshot);
-        let (sender, alarms) = mpsc::channel(64);
+        let (sender, alarms) = mpsc::unbounded_channel();
         let settings = ProxySettings {
             spare_descriptors: 0,
             listeners: vec![self.listener],

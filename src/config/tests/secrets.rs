@@ -102,6 +102,84 @@ fn a_name_from_the_environment_is_not_repeated() {
 }
 
 #[test]
+fn a_url_shows_neither_user_nor_password() {
+    let wrongs = [
+        ("    nodes: { x: redis://us3r:s3cr3t@10.1.1.1:6379 }\n", ""),
+        (
+            "    nodes:\n      x: redis://us3r:s3cr3t@10.1.1.1:6379\n",
+            "",
+        ),
+        ("    nodes: { x: redis://:s3cr3t@h }\n", ""),
+        ("    nodes: { x: \"redis://us3r:s3cr3t@s3cr3t@h:1\" }\n", ""),
+        ("    nodes: { x: \"redis://us3r:a://s3cr3t@h:1\" }\n", ""),
+        (
+            "    nodes: { x: \"redis://us3r:a@s3cr3t://s3cr3t@h:1\" }\n",
+            "",
+        ),
+        (
+            "    nodes: { x: \"redis://us3r:s3cr3t\n        s3cr3t@h:1\" }\n",
+            "",
+        ),
+        (
+            "    nodes: { x: redis://us3r:s3cr3t #s3cr3t@h:1\n      }\n",
+            "",
+        ),
+        ("    nodes: { x: redis://us3r:s3cr3t,s3cr3t@h:1 }\n", ""),
+        ("    nodes: { x: us3r:s3cr3t@h:1 }\n", ""),
+        (
+            "    nodes: { x: { address: redis://us3r:s3cr3t@h:1 } }\n",
+            "",
+        ),
+        ("    nodes: { redis://us3r:s3cr3t@h:1 }\n", ""),
+        (
+            "    nodes: [redis://us3r:s3cr3t@h:1, redis://us3r:s3cr3t@i:1]\n",
+            "",
+        ),
+        ("    nodes: redis://us3r:s3cr3t@h:1\n", ""),
+        ("    nodes: { x: redis://us3r:s3cr3t@h:1 ]\n", ""),
+        (
+            "    sentinel: { name: m, addresses: [redis://us3r:s3cr3t@h:1] }\n",
+            "",
+        ),
+        (
+            "    sentinel: { name: m, addresses: redis://us3r:s3cr3t@h:1 }\n",
+            "",
+        ),
+        (
+            "",
+            "  r: { bind: \"redis://us3r:s3cr3t@127.0.0.1:1\", access: read-only }\n",
+        ),
+        (
+            "",
+            "  r: { bind: [redis://us3r:s3cr3t@127.0.0.1:1], access: read-only }\n",
+        ),
+        (
+            "",
+            "  r: { bind: \"127.0.0.1:1\", access: read-only, group: redis://us3r:s3cr3t@h }\n",
+        ),
+        ("    claim_hold: redis://us3r:s3cr3t@h\n", ""),
+    ];
+    for (group, listeners) in wrongs {
+        let said = said(&file(group, listeners));
+        assert!(!said.contains("s3cr3t"), "{group}{listeners}\n{said}");
+        assert!(!said.contains("us3r"), "{group}{listeners}\n{said}");
+    }
+}
+
+#[test]
+fn a_url_with_a_password_is_told_where_that_belongs() {
+    let text = "groups:\n  main:\n    nodes:\n      redis-1: redis://us3r:s3cr3t@10.1.1.1:6379\n\
+                listeners:\n  rw: { bind: \"127.0.0.1:6379\", access: read-write }\n";
+    assert_eq!(
+        said(text),
+        "c.yaml:4:16: redis-1: \"redis://****@10.1.1.1:6379\" is a URL\n\
+         \x20 4 |       redis-1: redis://****@10.1.1.1:6379\n\
+         \x20   |                ^^^^^^^^^^^^^^^^^^^^^^^^^^\n\
+         \x20 hint: write host:port; user and password go into auth of the group"
+    );
+}
+
+#[test]
 fn a_password_that_is_an_alias_is_hidden_where_it_was_written() {
     let text = file(
         "    sentinel: { name: &p hunter2, adresses: [] }\n    auth: { password: *p }\n",
