@@ -21,7 +21,7 @@ use super::worker::{Listener, Worker};
 const WINDOW_OPEN: usize = 48 * 1024;
 
 /// A client that sends nothing for so long, with the window open, is alive and waits.
-const SILENCE: Duration = Duration::from_millis(50);
+const SILENCE: Duration = Duration::from_millis(200);
 
 /// Taken in at most: more than the kernel holds, by default, for a client that has left.
 const MOST_TAKEN_IN: usize = 8 * 1024 * 1024;
