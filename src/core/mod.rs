@@ -30,7 +30,5 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod scenarios;
 pub mod sentinel;
-#[cfg(test)]
-mod sentinel_scenarios;
 pub mod snapshot;
 pub mod time;

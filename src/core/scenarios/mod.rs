@@ -1,8 +1,10 @@
 //! The rules as scenarios: what nodes say, and who is believed. Here what belongs to all of them;
-//! `incumbent` has what can replace a primary, `rest` the cold start, silence and reads.
+//! `incumbent` has what can replace a primary, `rest` the cold start, silence and reads,
+//! `sentinels` what Sentinels add.
 
 mod incumbent;
 mod rest;
+mod sentinels;
 
 use std::time::Duration;
 
@@ -36,7 +38,16 @@ fn address(node: u32) -> HostPort {
 impl Roll {
     /// So many nodes that are not local, and one that is.
     fn of(nodes: u32) -> Self {
-        let all = (0..=nodes).map(|index| NodeSettings {
+        Self::build(nodes, nodes + 1)
+    }
+
+    /// So many nodes, none of them local.
+    fn without_local(nodes: u32) -> Self {
+        Self::build(nodes, nodes)
+    }
+
+    fn build(nodes: u32, all: u32) -> Self {
+        let all = (0..all).map(|index| NodeSettings {
             id: NodeId(index),
             name: format!("redis-{}", index + 1).into(),
             address: Some(address(index)),

@@ -1,33 +1,18 @@
 //! The rules of election where Sentinels are asked: what nodes and Sentinels say, and who is believed.
 
-use std::time::Duration;
+use super::*;
+use crate::core::facts::RunId;
+use crate::core::sentinel::{BURST, BURST_PACE, MEMORY, Phase, SentinelReport, Vote};
 
-use super::event::{EventKind, Evidence};
-use super::facts::{Facts, HostPort, RunId};
-use super::group::{Group, Settings};
-use super::health::Thresholds;
-use super::ids::{GroupId, NodeId};
-use super::lag::LagLimits;
-use super::node::NodeSettings;
-use super::outcome::{Outcome, Stage};
-use super::sample::{at, blank, primary, promoted, replica, report};
-use super::sentinel::{BURST, BURST_PACE, MEMORY, Phase, SentinelReport, Vote};
-use super::time::Moment;
-
-const HOLD: Duration = Duration::from_secs(6);
 const INTERVAL: Duration = Duration::from_millis(500);
-const A: u32 = 0;
-const B: u32 = 1;
-const C: u32 = 2;
 
-/// Three nodes, three Sentinels and a clock.
-struct Watch {
-    group: Group,
-    now: Moment,
-}
-
-fn address(node: u32) -> HostPort {
-    HostPort::new(&format!("10.1.1.{}", node + 1), 6379)
+/// Three nodes, none of them local, and three Sentinels.
+fn watched() -> Roll {
+    let mut roll = Roll::without_local(3);
+    roll.group = roll
+        .group
+        .with_sentinels(["s1", "s2", "s3"].map(Into::into));
+    roll
 }
 
 fn vote(place: HostPort, epoch: u64) -> Vote {
@@ -49,52 +34,9 @@ fn old_style(facts: Facts) -> Facts {
     }
 }
 
-fn follows(run: &str, history: &str, node: u32) -> Facts {
-    replica(run, history, &address(node))
-}
-
-impl Watch {
-    fn new() -> Self {
-        let nodes = (0..3).map(|index| NodeSettings {
-            id: NodeId(index),
-            name: format!("redis-{}", index + 1).into(),
-            address: Some(address(index)),
-            local: false,
-            weight: 1,
-        });
-        let settings = Settings {
-            id: GroupId(0),
-            name: "main".into(),
-            nodes: nodes.collect(),
-            limits: Thresholds { fall: 6, rise: 2 },
-            interval: INTERVAL,
-            fast_interval: Duration::from_millis(50),
-            claim_hold: HOLD,
-            stale_reads: Duration::from_secs(60),
-            max_lag: LagLimits::default(),
-            own: Vec::new(),
-        };
-        Self {
-            group: Group::new(settings, at(0)).with_sentinels(["s1", "s2", "s3"].map(Into::into)),
-            now: at(0),
-        }
-    }
-
-    fn gets(&mut self, node: u32, outcome: Outcome) -> &mut Self {
-        self.now = self.now.plus(Duration::from_millis(10));
-        self.group.report(NodeId(node), &report(self.now, outcome));
-        self
-    }
-
-    fn says(&mut self, node: u32, facts: Facts) -> &mut Self {
-        self.gets(node, Outcome::Answered(Box::new(facts)))
-    }
-
+impl Roll {
     fn silent(&mut self, node: u32) -> &mut Self {
-        for _ in 0..6 {
-            self.gets(node, Outcome::TimedOut(Stage::Reply));
-        }
-        self
+        self.goes_silent(node, 6)
     }
 
     fn hears(&mut self, sentinel: usize, said: SentinelReport) -> &mut Self {
@@ -110,34 +52,11 @@ impl Watch {
     fn all_name(&mut self, node: u32, epoch: u64) -> &mut Self {
         (0..3).fold(self, |watch, sentinel| watch.names(sentinel, node, epoch))
     }
-
-    fn passes(&mut self, time: Duration) -> &mut Self {
-        self.now = self.now.plus(time);
-        self.group.tick(self.now);
-        self
-    }
-
-    fn primary(&self) -> Option<u32> {
-        self.group.view().primary.map(|primary| primary.node.0)
-    }
-
-    fn term(&self) -> u64 {
-        self.group.view().primary.map_or(0, |primary| primary.term)
-    }
-
-    fn evidence(&mut self) -> Option<Evidence> {
-        let events = self.group.take_events().into_iter();
-        let elected = events.filter_map(|event| match event.kind {
-            EventKind::Elected { evidence, .. } => Some(evidence),
-            _ => None,
-        });
-        elected.last()
-    }
 }
 
 /// Two claimants at a cold start, and nothing that tells who is right.
-fn torn() -> Watch {
-    let mut watch = Watch::new();
+fn torn() -> Roll {
+    let mut watch = watched();
     watch
         .says(A, primary("a", "hist-a"))
         .says(B, primary("b", "hist-b"))
@@ -147,8 +66,8 @@ fn torn() -> Watch {
 }
 
 /// redis-1 was elected by its replicas, then redis-2 was promoted and elected by descent.
-fn promoted_b() -> Watch {
-    let mut watch = Watch::new();
+fn promoted_b() -> Roll {
+    let mut watch = watched();
     watch.all_name(A, 7);
     watch
         .says(B, follows("b", "hist", A))
@@ -178,14 +97,14 @@ fn r4_a_majority_elects_among_claimants_and_a_minority_does_not() {
 
 #[test]
 fn r4_a_majority_need_not_wait_for_nodes_that_were_not_heard() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch.all_name(A, 1).says(A, primary("a", "hist"));
     assert_eq!(watch.primary(), Some(A));
 }
 
 #[test]
 fn a_named_node_is_elected_only_when_it_claims() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch.all_name(B, 9).says(B, follows("b", "hist", A));
     watch
         .says(C, follows("c", "hist", B))
@@ -267,7 +186,7 @@ fn r3_3_the_ancestor_does_not_return_by_old_votes() {
 
 #[test]
 fn r3_3_sentinels_that_are_first_heard_after_a_descent_tell_old_votes() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch
         .says(B, follows("b", "hist", A))
         .says(C, follows("c", "hist", A))
@@ -282,7 +201,7 @@ fn r3_3_sentinels_that_are_first_heard_after_a_descent_tell_old_votes() {
 
 #[test]
 fn r3_3_sentinels_correct_the_choice_of_replicas_at_a_cold_start() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch
         .says(C, follows("c", "hist", A))
         .gets(B, Outcome::Refused)
@@ -302,7 +221,7 @@ fn r3_3_sentinels_correct_the_choice_of_replicas_at_a_cold_start() {
 
 #[test]
 fn r3_3_replicas_and_sentinels_do_not_play_the_writes_to_and_fro() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch.all_name(A, 7);
     watch
         .says(A, old_style(primary("a", "x")))
@@ -316,7 +235,7 @@ fn r3_3_replicas_and_sentinels_do_not_play_the_writes_to_and_fro() {
         assert_eq!((watch.primary(), watch.term()), (Some(A), 1));
     }
 
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch
         .says(A, old_style(primary("a", "x")))
         .says(C, old_style(follows("c", "x", B)))
@@ -347,7 +266,7 @@ fn sentinels_that_flap_between_two_claimants_under_one_epoch_move_nothing() {
 
 #[test]
 fn r3_4_the_hold_waits_while_a_majority_names_another_that_does_not_answer() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch
         .says(C, follows("c", "hist", A))
         .says(A, primary("a", "hist"))
@@ -370,7 +289,7 @@ fn r3_4_the_hold_waits_while_a_majority_names_another_that_does_not_answer() {
 
 #[test]
 fn r4_the_only_claimant_waits_while_a_majority_names_a_stranger() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     for sentinel in [0, 1] {
         let elsewhere = vote(HostPort::new("192.0.2.1", 6379), 2);
         watch.hears(sentinel, SentinelReport::Votes(elsewhere));
@@ -388,7 +307,7 @@ fn r4_the_only_claimant_waits_while_a_majority_names_a_stranger() {
 #[test]
 fn a_sentinel_that_is_gone_convinces_nobody_and_delays_the_hold_for_a_while() {
     let gone = || SentinelReport::Unreachable("refused".into());
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch.all_name(A, 2);
     for sentinel in 0..3 {
         watch.hears(sentinel, gone());
@@ -398,7 +317,7 @@ fn a_sentinel_that_is_gone_convinces_nobody_and_delays_the_hold_for_a_while() {
         .says(B, primary("b", "hist-b"));
     assert_eq!(watch.primary(), None, "as evidence it is too old");
 
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch.all_name(A, 2);
     watch
         .silent(A)
@@ -432,11 +351,11 @@ fn one_that_knows_no_such_group_or_is_no_sentinel_takes_its_vote_back() {
 
 #[test]
 fn r5_the_named_one_is_taken_alone_though_unproven_and_never_against_another() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch.all_name(A, 1).says(A, blank("a", "hist"));
     assert_eq!(watch.primary(), Some(A));
 
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch
         .says(B, primary("b", "hist-b"))
         .says(A, blank("a", "hist"));
@@ -446,7 +365,7 @@ fn r5_the_named_one_is_taken_alone_though_unproven_and_never_against_another() {
 
 #[test]
 fn with_all_sentinels_away_the_roles_alone_decide() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     for sentinel in 0..3 {
         watch.hears(sentinel, SentinelReport::Unreachable("refused".into()));
     }
@@ -461,12 +380,12 @@ fn with_all_sentinels_away_the_roles_alone_decide() {
 
 #[test]
 fn a_node_that_is_promoted_is_asked_every_few_milliseconds_until_it_has_the_writes() {
-    let mut watch = Watch::new();
+    let mut watch = watched();
     watch
         .says(B, follows("b", "hist", A))
         .says(C, follows("c", "hist", A))
         .says(A, primary("a", "hist"));
-    let pace = |watch: &Watch, node| watch.group.pace(NodeId(node));
+    let pace = |watch: &Roll, node| watch.group.pace(NodeId(node));
     watch
         .group
         .promotes(&HostPort::new("192.0.2.1", 1), watch.now);
