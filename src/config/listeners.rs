@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::groups::{name_of, number};
-use super::model::{Bind, ParkConfig};
+use super::model::{Bind, CONNECT_TIMEOUT, ParkConfig};
 use super::reader::{Fields, Reader};
 use super::suggest;
 use super::tree::{At, Entry, Place};
@@ -90,7 +90,7 @@ fn listener(reader: &mut Reader<'_>, entry: &Entry, id: ListenerId) -> Option<Li
             &fields,
             "connect_timeout",
             units::duration,
-            Duration::from_secs(1),
+            CONNECT_TIMEOUT,
         ),
         park,
         park_timeout,
@@ -107,10 +107,7 @@ fn name(reader: &mut Reader<'_>, entry: Option<&Entry>) -> Option<At<String>> {
 }
 
 fn park(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (ParkConfig, Option<Place>) {
-    let mut park = ParkConfig {
-        timeout: Duration::from_secs(10),
-        max: 1024,
-    };
+    let mut park = ParkConfig::default();
     let Some(entry) = fields.get("park") else {
         return (park, None);
     };

@@ -225,6 +225,18 @@ pub enum LogLevel {
     Trace,
 }
 
+/// For one dial of a node, where a listener says nothing else.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+impl Default for ParkConfig {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            max: 1024,
+        }
+    }
+}
+
 impl ListenerConfig {
     /// A listener with the defaults of what may be left out.
     pub fn new(
@@ -245,11 +257,8 @@ impl ListenerConfig {
             fallback: None,
             max_connections: None,
             idle_timeout: None,
-            connect_timeout: Duration::from_secs(1),
-            park: ParkConfig {
-                timeout: Duration::from_secs(10),
-                max: 1024,
-            },
+            connect_timeout: CONNECT_TIMEOUT,
+            park: ParkConfig::default(),
             fallback_max_age: None,
         }
     }
