@@ -7,7 +7,7 @@ use std::path::Path;
 use super::addresses::Addresses;
 
 /// After how long without an answer a Sentinel takes a node for down, in milliseconds.
-pub(super) const DOWN_AFTER_MS: u32 = 1000;
+pub(super) const DOWN_AFTER_MS: u32 = 3000;
 
 /// What Sentinel may do with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
