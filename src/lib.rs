@@ -6,7 +6,7 @@
 //! ```text
 //! main -> cli -> app -> { check, proxy, admin, config, telemetry }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
-//!                check, proxy, admin -> metrics
+//!                check, proxy, admin -> metrics, and the types of config::model
 //! ```
 //!
 //! | module | what it is |

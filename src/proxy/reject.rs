@@ -17,9 +17,9 @@ use super::worker::Worker;
 /// What a client over `max_connections` is told, word for word as Redis does.
 pub(super) const CONNECTION_LIMIT: &str = "-ERR max number of clients reached";
 
-/// What a client is told when our descriptors or ports are used up.
+/// What a client is told when our descriptors are used up.
 pub(super) const NO_DESCRIPTORS: &str =
-    "-MASTERDOWN rolecall: the proxy has no file descriptors or local ports left";
+    "-MASTERDOWN rolecall: the proxy has no file descriptors left";
 
 /// What a client without a node is told at the end of the grace.
 pub(super) const SHUTTING_DOWN: &str = "-MASTERDOWN rolecall: the proxy is shutting down";

@@ -139,8 +139,7 @@ async fn join(connection: &Connection, reserved: Reserved, refused: &mut Refused
                     target: "rolecall::proxy",
                     listener = %connection.config().name, node = %node.name, %error,
                     "cannot open connections to nodes now; sessions go on: raise the limit of open files \
-                     (LimitNOFILE in systemd, ulimit -n) or the range of local ports \
-                     (net.ipv4.ip_local_port_range)"
+                     (LimitNOFILE in systemd, ulimit -n)"
                 );
             }
             Joined::NoDescriptors

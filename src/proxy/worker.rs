@@ -70,7 +70,7 @@ pub(super) struct Worker {
     /// Rung at the end of each connection.
     pub(super) ended: Notify,
     ending: Cell<bool>,
-    /// Descriptors or ports are used up.
+    /// Descriptors are used up.
     pub(super) trouble: Trouble,
     /// Sessions that snapshots have closed since it was last told, by node and reason.
     toll: RefCell<HashMap<(NodeId, CloseReason), usize>>,
