@@ -13,6 +13,7 @@ use crate::admin::{self, Admin, AdminState};
 use crate::config::model::Config;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
+use crate::journal::Journal;
 use crate::proxy::{self, Feed, Proxy, ProxySettings};
 use crate::{check, clock, config, metrics, telemetry};
 
@@ -74,6 +75,7 @@ async fn control(
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     let stop = CancellationToken::new();
     let draining = Arc::new(AtomicBool::new(false));
+    let journal = Journal::default();
 
     // The listeners open first: a client that comes before the first verdict is parked, not refused.
     let settings = ProxySettings {
@@ -83,6 +85,7 @@ async fn control(
     };
     let feed = Feed {
         snapshots: snapshots.clone(),
+        journal: journal.clone(),
         alarms: alarms_in,
     };
     let proxy = proxy::start(settings, feed)?;
@@ -95,7 +98,13 @@ async fn control(
         move || dropped.lines(),
         stop.clone(),
     ));
-    let mut checks = check::start(&config, &publisher, alarms, &stop);
+    let loads = proxy.loads();
+    let outlets = check::Outlets {
+        snapshots: publisher,
+        journal,
+        sessions: Arc::new(move |node| loads.sessions(node)),
+    };
+    let mut checks = check::start(&config, &outlets, alarms, &stop);
     announce(&config, &proxy);
 
     tokio::select! {

@@ -6,7 +6,7 @@
 //! ```text
 //! main -> cli -> app -> { check, proxy, admin, config, telemetry }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
-//!                check, proxy, admin -> metrics, and the types of config::model
+//!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
 //!
 //! | module | what it is |
@@ -17,6 +17,7 @@
 //! | [`proxy`] | the data plane: one thread per core, listeners, sessions, relay, parking; reads snapshots, never a check |
 //! | [`admin`] | HTTP on `admin.http`, read only |
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
+//! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
 //! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
 //! | [`app`], [`cli`] | put it together; the command line |
@@ -67,6 +68,7 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod demo;
+pub mod journal;
 pub mod metrics;
 pub mod proxy;
 pub mod redis;

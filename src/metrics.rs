@@ -9,6 +9,7 @@
 //! count as none: counters of seconds are kept in microseconds, fed by [`add_seconds`] alone, and divided when
 //! they are rendered (`text`).
 
+mod hidden;
 mod text;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,6 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use metrics::{Counter, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
+
+pub use hidden::{hide, show};
 
 /// Recorders keep each histogram sample until it is folded into its buckets; this is how often.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -184,7 +187,7 @@ pub struct Handle {
 impl Handle {
     /// All metrics in the text format of Prometheus, version 0.0.4, sorted by name.
     pub fn render(&self) -> String {
-        text::tidy(&self.recorder.render())
+        text::tidy(&self.recorder.render(), &hidden::hidden())
     }
 
     /// Folds samples into buckets. Without it they pile up from scrape to scrape, so [`upkeep`] calls

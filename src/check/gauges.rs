@@ -22,8 +22,9 @@ const ROLES: [&str; 3] = ["primary", "replica", "unknown"];
 
 /// The metrics of one group.
 pub(super) struct Gauges {
+    group: String,
     nodes: HashMap<NodeId, NodeGauges>,
-    listeners: Vec<(ListenerId, Chain, HashMap<NodeId, Gauge>)>,
+    listeners: Vec<ListenerGauges>,
     claimants: Gauge,
     primary_changes: Counter,
     without_primary: Counter,
@@ -32,7 +33,17 @@ pub(super) struct Gauges {
     state: (bool, bool),
 }
 
+/// Which nodes one listener may use.
+struct ListenerGauges {
+    id: ListenerId,
+    name: String,
+    chain: Chain,
+    eligible: HashMap<NodeId, Gauge>,
+}
+
 struct NodeGauges {
+    name: String,
+
     up: Gauge,
     roles: [Gauge; 3],
     primary: Gauge,
@@ -46,28 +57,17 @@ impl Gauges {
     /// Registers all series of the group.
     pub(super) fn new(group: &GroupConfig, listeners: &[ListenerConfig], now: Moment) -> Self {
         let name = || group.name.to_string();
-        let nodes = group
-            .nodes
-            .iter()
-            .map(|node| (node.id, NodeGauges::new(name(), &node.name)))
-            .collect();
-        let listeners = listeners
-            .iter()
-            .filter(|listener| listener.group == group.id)
-            .map(|listener| {
-                let members = group.nodes.iter().map(|node| {
-                    let labels = [
-                        ("listener", listener.name.to_string()),
-                        ("node", node.name.to_string()),
-                    ];
-                    (node.id, gauge!(metrics::NODE_ELIGIBLE, &labels))
-                });
-                (listener.id, listener.chain.clone(), members.collect())
-            })
-            .collect();
-        Self {
-            nodes,
-            listeners,
+        let own = listeners.iter().filter(|each| each.group == group.id);
+        let listeners = own.map(|listener| ListenerGauges {
+            id: listener.id,
+            name: listener.name.to_string(),
+            chain: listener.chain.clone(),
+            eligible: HashMap::new(),
+        });
+        let mut gauges = Self {
+            group: name(),
+            nodes: HashMap::new(),
+            listeners: listeners.collect(),
             claimants: gauge!(metrics::GROUP_CLAIMANTS, "group" => name()),
             primary_changes: counter!(metrics::GROUP_PRIMARY_CHANGES_TOTAL, "group" => name()),
             without_primary: counter!(
@@ -76,6 +76,38 @@ impl Gauges {
             conflict: counter!(metrics::GROUP_CONFLICT_SECONDS_TOTAL, "group" => name()),
             followed: now,
             state: (true, false),
+        };
+        for node in &group.nodes {
+            gauges.add(node.id, &node.name);
+        }
+        gauges
+    }
+
+    /// Registers the series of a node that comes.
+    pub(super) fn add(&mut self, node: NodeId, name: &str) {
+        metrics::show(&[("group", &self.group), ("node", name)]);
+        self.nodes
+            .insert(node, NodeGauges::new(self.group.clone(), name));
+        for listener in &mut self.listeners {
+            let labels = [
+                ("listener", listener.name.clone()),
+                ("node", name.to_owned()),
+            ];
+            metrics::show(&[("listener", &listener.name), ("node", name)]);
+            let gauge = gauge!(metrics::NODE_ELIGIBLE, &labels);
+            listener.eligible.insert(node, gauge);
+        }
+    }
+
+    /// Shows no more of a node that has gone.
+    pub(super) fn remove(&mut self, node: NodeId) {
+        let Some(NodeGauges { name, .. }) = self.nodes.remove(&node) else {
+            return;
+        };
+        metrics::hide(&[("group", &self.group), ("node", &name)]);
+        for listener in &mut self.listeners {
+            listener.eligible.remove(&node);
+            metrics::hide(&[("listener", &listener.name), ("node", &name)]);
         }
     }
 
@@ -133,16 +165,17 @@ impl Gauges {
                 gauge.set(flag(*label == role(node)));
             }
         }
-        for (id, chain, members) in &self.listeners {
+        for listener in &self.listeners {
             for node in &view.nodes {
-                let Some(gauge) = members.get(&node.id) else {
+                let Some(gauge) = listener.eligible.get(&node.id) else {
                     continue;
                 };
                 // Its own tiers only: what it falls back to is told at that listener.
-                let serves = chain
+                let serves = listener
+                    .chain
                     .tiers
                     .iter()
-                    .filter(|tier| tier.listener == *id)
+                    .filter(|tier| tier.listener == listener.id)
                     .any(|tier| tier.members.contains(node) && tier.verdict(node).is_ok());
                 gauge.set(flag(serves));
             }
@@ -177,6 +210,7 @@ impl NodeGauges {
             )
         });
         Self {
+            name: node.to_owned(),
             up: gauge!(metrics::NODE_UP, &labels),
             roles: ROLES.map(|role| gauge!(metrics::NODE_ROLE, &with("role", role))),
             primary: gauge!(metrics::GROUP_PRIMARY, &labels),

@@ -1,13 +1,15 @@
 //! The shell around the checks: it asks the nodes and tells the core what they said.
 //!
 //! [`node`] is the task that checks one node: it owns that node's check connection and nothing else.
-//! [`sentinel`] is the task that asks and hears one Sentinel.
+//! [`sentinel`] is the task that asks and hears one Sentinel. `crew` owns the tasks of a group.
 //! `monitor` owns what is known of a group, publishes it and logs what happened. [`wake`] is how others
 //! ask for a check now.
 
 mod checker;
 mod connection;
+mod crew;
 mod gauges;
+mod ids;
 mod monitor;
 pub mod node;
 mod pacing;
@@ -15,143 +17,80 @@ mod resolve;
 pub mod sentinel;
 pub mod wake;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+pub use monitor::{CountSessions, Outlets};
 
 use crate::clock;
 use crate::config::model::{Address, Bind, Config, GroupConfig};
 use crate::core::alarm::Alarm;
 use crate::core::group::{Group, OwnListener, Settings};
 use crate::core::health::Thresholds;
-use crate::core::ids::NodeId;
 use crate::core::lag::LagLimits;
 use crate::core::node::NodeSettings;
-use crate::core::snapshot::Snapshot;
+use crew::Crew;
 use gauges::Gauges;
-use monitor::{Monitor, NodeHandle};
-use node::NodeTask;
-use sentinel::{FromSentinel, SentinelTask};
-use wake::Wake;
+use ids::NodeIds;
+use monitor::Monitor;
 
-/// Reports that may wait for a monitor; a node has at most two under way.
-const REPORTS: usize = 256;
-
-/// Starts to check all nodes of all groups, until `stop`. Views are published to `snapshots`; alarms of
-/// the data plane go to the monitor of their node. None of the tasks ends before `stop`: one that does
-/// has panicked, and whoever holds them must not go on routing by a view that nobody keeps.
+/// Starts to check all nodes of all groups, until `stop`. Alarms of the data plane go to the monitors.
+/// None of the tasks ends before `stop`: one that does has panicked, and whoever holds them must not go
+/// on routing by a view that nobody keeps.
 pub fn start(
     config: &Config,
-    snapshots: &watch::Sender<Arc<Snapshot>>,
+    outlets: &Outlets,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: &CancellationToken,
 ) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    let mut ways = HashMap::new();
+    let nodes = config.groups.iter().flat_map(|group| &group.nodes);
+    let ids = NodeIds::after(nodes.map(|node| node.id));
+    let mut ways = Vec::new();
     for group in &config.groups {
-        let (alarms_in, group_alarms) = mpsc::unbounded_channel();
-        ways.extend(group.nodes.iter().map(|node| (node.id, alarms_in.clone())));
-        start_group(
-            &mut tasks,
-            config,
-            group,
-            snapshots.clone(),
-            group_alarms,
-            stop,
-        );
+        let (alarms_in, alarms) = mpsc::unbounded_channel();
+        ways.push(alarms_in);
+        let now = clock::now();
+        let (crew, reports) = Crew::hire_all(group, stop.child_token());
+        let monitor = Monitor {
+            group: new_group(config, group, &crew),
+            crew,
+            reports,
+            alarms,
+            outlets: outlets.clone(),
+            gauges: Gauges::new(group, &config.listeners, now),
+            ids: ids.clone(),
+        };
+        tasks.spawn(monitor.run(stop.clone()));
     }
     tasks.spawn(forward(alarms, ways));
     tasks
 }
 
-/// Hands each alarm to the monitor of its node; ends with the data plane.
+/// Hands each alarm to every monitor, which knows its own nodes; ends with the data plane.
 async fn forward(
     mut alarms: mpsc::UnboundedReceiver<Alarm>,
-    ways: HashMap<NodeId, mpsc::UnboundedSender<Alarm>>,
+    ways: Vec<mpsc::UnboundedSender<Alarm>>,
 ) {
     while let Some(alarm) = alarms.recv().await {
-        if let Some(way) = ways.get(&alarm.node) {
+        for way in &ways {
             // A monitor that has ended needs no alarms.
             let _ = way.send(alarm);
         }
     }
 }
 
-fn start_group(
-    tasks: &mut JoinSet<()>,
-    config: &Config,
-    group: &GroupConfig,
-    snapshots: watch::Sender<Arc<Snapshot>>,
-    alarms: mpsc::UnboundedReceiver<Alarm>,
-    stop: &CancellationToken,
-) {
-    let (reports_in, reports) = mpsc::channel(REPORTS);
-    let mut nodes = Vec::new();
-    for node in &group.nodes {
-        let (pace, pace_seen) = watch::channel(group.check.fast_interval);
-        let wake = Arc::new(Wake::default());
-        let task = NodeTask {
-            node: node.id,
-            address: node.address.clone(),
-            auth: group.auth.clone(),
-            timeout: group.check.timeout,
-            pace: pace_seen,
-            wake: Arc::clone(&wake),
-            reports: reports_in.clone(),
-            cancel: stop.clone(),
-        };
-        tasks.spawn(task.run());
-        nodes.push(NodeHandle {
-            id: node.id,
-            pace,
-            wake,
-        });
+fn new_group(config: &Config, group: &GroupConfig, crew: &Crew) -> Group {
+    let sentinels = crew.sentinels();
+    let fresh =
+        Group::new(settings(config, group), clock::now()).with_sentinels(sentinels.iter().cloned());
+    let discovers = group.sentinel.as_ref().is_some_and(|each| each.discover);
+    if discovers {
+        fresh.with_discovery(sentinels.len())
+    } else {
+        fresh
     }
-    let (sentinels_in, from_sentinels) = mpsc::channel(REPORTS);
-    let sentinels = sentinel_tasks(group, &sentinels_in, stop);
-    let names: Vec<Arc<str>> = sentinels
-        .iter()
-        .map(|task| task.address.to_string().into())
-        .collect();
-    for task in sentinels {
-        tasks.spawn(task.run());
-    }
-    let now = clock::now();
-    let monitor = Monitor {
-        group: Group::new(settings(config, group), now).with_sentinels(names),
-        nodes,
-        reports,
-        sentinels: from_sentinels,
-        alarms,
-        snapshots,
-        gauges: Gauges::new(group, &config.listeners, now),
-    };
-    tasks.spawn(monitor.run(stop.clone()));
-}
-
-fn sentinel_tasks(
-    group: &GroupConfig,
-    reports: &mpsc::Sender<FromSentinel>,
-    stop: &CancellationToken,
-) -> Vec<SentinelTask> {
-    let Some(sentinel) = &group.sentinel else {
-        return Vec::new();
-    };
-    let addresses = sentinel.addresses.iter().enumerate();
-    addresses
-        .map(|(index, address)| SentinelTask {
-            index,
-            address: address.clone(),
-            group: group.name.clone(),
-            master_name: sentinel.name.clone(),
-            auth: sentinel.auth.clone(),
-            reports: reports.clone(),
-            cancel: stop.clone(),
-        })
-        .collect()
 }
 
 /// What the core needs to know of the configuration of a group.

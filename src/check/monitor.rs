@@ -1,59 +1,92 @@
 //! One monitor a group: the owner of all that is known of it.
 //!
 //! It brings reports, what Sentinels say, alarms and the time to the core's fold, publishes the view when it has changed,
-//! sets the pace of the checks, and writes the events to the log. It decides nothing.
+//! sets the pace of the checks, hires and dismisses their tasks, and hands the events to the journal. It
+//! decides nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::crew::{Crew, Reports};
 use super::gauges::Gauges;
+use super::ids::NodeIds;
 use super::node::FromNode;
 use super::sentinel::FromSentinel;
-use super::wake::{By, Wake};
+use super::wake::By;
 use crate::clock;
+use crate::config::model::Address;
 use crate::core::alarm::{Alarm, AlarmKind};
-use crate::core::event::{Event, EventKind, Serves};
+use crate::core::discovery::Change;
+use crate::core::facts::HostPort;
 use crate::core::group::Group;
 use crate::core::ids::NodeId;
-use crate::core::sentinel::SentinelNews;
+use crate::core::node::NodeSettings;
+use crate::core::sentinel::{SentinelNews, SentinelReport};
 use crate::core::snapshot::Snapshot;
+use crate::core::time::Moment;
+use crate::journal::{Happening, Journal};
 
-/// The way to the task that checks one node.
-pub(super) struct NodeHandle {
-    pub(super) id: NodeId,
-    pub(super) pace: watch::Sender<std::time::Duration>,
-    pub(super) wake: Arc<Wake>,
+/// How often the sessions of a node that leaves are counted.
+const COUNT_SESSIONS: Duration = Duration::from_millis(500);
+
+/// How many sessions a node has at present: the data plane knows.
+pub type CountSessions = Arc<dyn Fn(NodeId) -> usize + Send + Sync>;
+
+/// Whom the monitors tell, and whom they ask.
+#[derive(Clone)]
+pub struct Outlets {
+    /// Where the views are published.
+    pub snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Where events go.
+    pub journal: Journal,
+    /// A node that leaves is dropped when it has no sessions left.
+    pub sessions: CountSessions,
 }
 
 /// The shell of one [`Group`].
 pub(super) struct Monitor {
     pub(super) group: Group,
-    pub(super) nodes: Vec<NodeHandle>,
-    pub(super) reports: mpsc::Receiver<FromNode>,
-    pub(super) sentinels: mpsc::Receiver<FromSentinel>,
+    pub(super) crew: Crew,
+    pub(super) reports: Reports,
     pub(super) alarms: mpsc::UnboundedReceiver<Alarm>,
-    pub(super) snapshots: watch::Sender<Arc<Snapshot>>,
+    pub(super) outlets: Outlets,
     pub(super) gauges: Gauges,
+    pub(super) ids: NodeIds,
 }
 
 impl Monitor {
     /// Runs until `cancel`.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
-        self.publish();
+        self.settle();
         loop {
-            let deadline = self.group.next_deadline(clock::now());
+            let deadline = self.next_deadline(clock::now());
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                Some(report) = self.reports.recv() => self.take_in(report),
-                Some(said) = self.sentinels.recv() => self.hear(said),
+                bug = self.crew.broken() => std::panic::resume_unwind(bug.into_panic()),
+                Some(report) = self.reports.nodes.recv() => self.take_in(report),
+                Some(said) = self.reports.sentinels.recv() => self.hear(said),
                 Some(alarm) = self.alarms.recv() => self.alarm(alarm),
                 () = sleep_until(deadline) => self.group.tick(clock::now()),
             }
-            self.publish();
+            self.settle();
         }
+    }
+
+    fn next_deadline(&self, now: Moment) -> Option<Moment> {
+        let leaving = self
+            .group
+            .leaving()
+            .next()
+            .map(|_| now.plus(COUNT_SESSIONS));
+        self.group
+            .next_deadline(now)
+            .into_iter()
+            .chain(leaving)
+            .min()
     }
 
     fn take_in(&mut self, from: FromNode) {
@@ -76,15 +109,17 @@ impl Monitor {
     fn hear(&mut self, said: FromSentinel) {
         match said {
             FromSentinel::Report(index, report) => {
+                if !matches!(report, SentinelReport::Votes(_)) {
+                    self.group.listed(index, None);
+                }
                 self.group.sentinel(index, report, clock::now());
             }
+            FromSentinel::Lists(index, list) => self.group.listed(index, list),
             FromSentinel::News(news) => {
                 if let SentinelNews::Promotes(place) = news {
                     self.group.promotes(&place, clock::now());
                 }
-                for node in &self.nodes {
-                    node.wake.call(By::Connection);
-                }
+                self.crew.call_all(By::Connection);
             }
         }
     }
@@ -92,17 +127,41 @@ impl Monitor {
     /// R11, R12: what the data plane noticed is a reason to check now.
     fn alarm(&mut self, alarm: Alarm) {
         self.group.alarm(alarm);
-        if let Some(node) = self.nodes.iter().find(|node| node.id == alarm.node) {
-            node.wake.call(match alarm.kind {
+        self.crew.call(
+            alarm.node,
+            match alarm.kind {
                 AlarmKind::DialFailed => By::Dial,
                 AlarmKind::Suspicious => By::Connection,
-            });
-        }
+            },
+        );
     }
 
-    fn publish(&mut self) {
+    /// Carries out what follows from what was just taken in.
+    fn settle(&mut self) {
+        // First of all: whoever routes must know.
+        self.publish();
+        let now = clock::now();
+        for change in self.group.changes(now) {
+            self.change(change, now);
+        }
+        if self.group.leaving().next().is_some() {
+            self.drop_empty(now);
+        }
+        self.publish();
+        for event in self.group.take_events() {
+            self.gauges.happened(&event);
+            self.outlets.journal.record(Happening::Group {
+                group: self.group.view().name.clone(),
+                kind: event.kind,
+            });
+        }
+        self.gauges.follow(&self.group, now);
+        self.crew.pace(|node| self.group.pace(node));
+    }
+
+    fn publish(&self) {
         let view = self.group.view();
-        self.snapshots.send_if_modified(|snapshot| {
+        self.outlets.snapshots.send_if_modified(|snapshot| {
             let known = snapshot
                 .group(view.id)
                 .is_some_and(|known| **known == *view);
@@ -111,56 +170,39 @@ impl Monitor {
             }
             !known
         });
-        for event in self.group.take_events() {
-            self.gauges.happened(&event);
-            self.log(&event);
-        }
-        self.gauges.follow(&self.group, clock::now());
-        for node in &self.nodes {
-            let pace = self.group.pace(node.id);
-            node.pace.send_if_modified(|current| {
-                let changed = *current != pace;
-                *current = pace;
-                changed
-            });
+    }
+
+    fn change(&mut self, change: Change, now: Moment) {
+        match change {
+            Change::Learn(address) => self.learn(address, now),
+            Change::Retire(node) => self.group.retire(node, now),
+            Change::Return(node) => self.group.keep(node, now),
         }
     }
 
-    fn log(&self, event: &Event) {
-        let group = &*self.group.view().name;
-        let what = &event.kind;
-        match what {
-            EventKind::Elected {
-                name,
-                term,
-                evidence,
-                ..
-            } => tracing::info!(
-                target: "rolecall::election", group, node = %name, term, rule = evidence.rule(), "{what}"
-            ),
-            EventKind::Lost { name, .. } | EventKind::Gone { name, .. } => tracing::warn!(
-                target: "rolecall::election", group, node = %name, "{what}"
-            ),
-            EventKind::Conflict { .. } => tracing::warn!(
-                target: "rolecall::election", group, "{what}"
-            ),
-            EventKind::Back { name, .. } => tracing::info!(
-                target: "rolecall::election", group, node = %name, "{what}"
-            ),
-            EventKind::ConflictOver => tracing::info!(
-                target: "rolecall::election", group, "{what}"
-            ),
-            EventKind::Verdict {
-                name,
-                serves: Serves::Nothing,
-                reason: Some(reason),
-                ..
-            } if reason.is_trouble() => {
-                tracing::warn!(target: "rolecall::check", group, node = %name, "{what}");
-            }
-            EventKind::Verdict { name, .. } | EventKind::Role { name, .. } => tracing::info!(
-                target: "rolecall::check", group, node = %name, "{what}"
-            ),
+    /// A node that Sentinels know: its name is its address, and a local one is only ever written down.
+    fn learn(&mut self, address: HostPort, now: Moment) {
+        let settings = NodeSettings {
+            id: self.ids.next(),
+            name: address.to_string().into(),
+            address: Some(address.clone()),
+            local: false,
+            weight: 1,
+        };
+        self.gauges.add(settings.id, &settings.name);
+        self.crew.hire(settings.id, Address::Tcp(address));
+        self.group.learn(settings, now);
+    }
+
+    fn drop_empty(&mut self, now: Moment) {
+        let leaving = self.group.leaving();
+        let empty: Vec<NodeId> = leaving
+            .filter(|node| (self.outlets.sessions)(*node) == 0)
+            .collect();
+        for node in empty {
+            self.group.drop_node(node, now);
+            self.crew.dismiss(node);
+            self.gauges.remove(node);
         }
     }
 
@@ -174,7 +216,7 @@ impl Monitor {
     }
 }
 
-async fn sleep_until(deadline: Option<crate::core::time::Moment>) {
+async fn sleep_until(deadline: Option<Moment>) {
     match deadline {
         Some(deadline) => tokio::time::sleep(deadline.since(clock::now())).await,
         None => std::future::pending().await,

@@ -16,8 +16,10 @@ use super::checker::login;
 use super::connection::{Connection, DialError};
 use super::resolve::{self, Resolver};
 use crate::config::model::{Address, Credentials};
-use crate::core::sentinel::{SentinelNews, SentinelReport};
+use crate::core::discovery::Listed;
+use crate::core::sentinel::{SentinelNews, SentinelReport, Vote};
 use crate::core::snapshot::Target;
+use crate::redis::listing::Replicas;
 use crate::redis::sentinel::{Heard, Query, Subscription};
 
 /// From one question to the next when nothing happens.
@@ -51,6 +53,8 @@ pub struct SentinelTask {
     pub master_name: Arc<str>,
     /// For AUTH at the Sentinel; none sends none.
     pub auth: Option<Credentials>,
+    /// Whether it is also asked which nodes it knows.
+    pub discover: bool,
     /// Where all goes that it learns. The task ends when nobody reads it.
     pub reports: mpsc::Sender<FromSentinel>,
     /// Ends the task at once.
@@ -62,6 +66,8 @@ pub struct SentinelTask {
 pub enum FromSentinel {
     /// What the Sentinel with this index answered, or that it did not.
     Report(usize, SentinelReport),
+    /// Which nodes it lists, none when it does not say. Comes after a report of a vote.
+    Lists(usize, Option<Vec<Listed>>),
     /// It announced something about the group.
     News(SentinelNews),
 }
@@ -112,7 +118,8 @@ impl Running {
         let mut told = None;
         let mut backoff = Backoff::new();
         loop {
-            let report = self.question().await;
+            let (report, list) = self.question().await;
+            let votes = matches!(report, SentinelReport::Votes(_));
             self.log_changes(&report, &mut told);
             let pause = if matches!(report, SentinelReport::Unreachable(_)) {
                 backoff.next()
@@ -122,6 +129,10 @@ impl Running {
             };
             self.tell(FromSentinel::Report(self.task.index, report))
                 .await?;
+            if votes && self.task.discover {
+                self.tell(FromSentinel::Lists(self.task.index, list))
+                    .await?;
+            }
             sleep(SWARM).await;
             tokio::select! {
                 () = sleep(pause) => {}
@@ -130,33 +141,79 @@ impl Running {
         }
     }
 
-    async fn question(&self) -> SentinelReport {
+    /// Whom it names, and which nodes it lists if that is asked too.
+    async fn question(&self) -> (SentinelReport, Option<Vec<Listed>>) {
         let deadline = Instant::now() + DEADLINE;
+        let unreachable = |why: Arc<str>| (SentinelReport::Unreachable(why), None);
         let asked = async {
             let mut connection = match self.dial(deadline).await {
                 Ok(connection) => connection,
-                Err(why) => return SentinelReport::Unreachable(why),
+                Err(why) => return unreachable(why),
             };
-            let login = self.task.auth.as_ref().map(login);
-            let (mut query, request) = Query::new(login, &self.task.master_name);
-            // One that refuses us may close before it was asked: its words are still there to be read.
-            let _ = connection.write_all(&request).await;
-            let mut chunk = [0; CHUNK];
-            loop {
-                let length = match connection.read(&mut chunk).await {
-                    Ok(0) | Err(_) => {
-                        return SentinelReport::Unreachable("closed the connection".into());
-                    }
-                    Ok(length) => length,
-                };
-                if let Some(report) = query.feed(chunk.get(..length).unwrap_or_default()) {
-                    return report;
+            let report = self.ask_vote(&mut connection).await;
+            let list = match &report {
+                SentinelReport::Votes(vote) if self.task.discover => {
+                    self.ask_replicas(&mut connection, vote).await
                 }
-            }
+                _ => None,
+            };
+            (report, list)
         };
         timeout_at(deadline, asked)
             .await
-            .unwrap_or_else(|_| SentinelReport::Unreachable("did not answer in time".into()))
+            .unwrap_or_else(|_| unreachable("did not answer in time".into()))
+    }
+
+    async fn ask_vote(&self, connection: &mut Connection) -> SentinelReport {
+        let login = self.task.auth.as_ref().map(login);
+        let (mut query, request) = Query::new(login, &self.task.master_name);
+        // One that refuses us may close before it was asked: its words are still there to be read.
+        let _ = connection.write_all(&request).await;
+        let mut chunk = [0; CHUNK];
+        loop {
+            let length = match connection.read(&mut chunk).await {
+                Ok(0) | Err(_) => {
+                    return SentinelReport::Unreachable("closed the connection".into());
+                }
+                Ok(length) => length,
+            };
+            if let Some(report) = query.feed(chunk.get(..length).unwrap_or_default()) {
+                return report;
+            }
+        }
+    }
+
+    /// All nodes that it knows: the replicas, and the primary that it names.
+    async fn ask_replicas(&self, connection: &mut Connection, vote: &Vote) -> Option<Vec<Listed>> {
+        let (mut query, request) = Replicas::new(&self.task.master_name);
+        connection.write_all(&request).await.ok()?;
+        let mut chunk = [0; CHUNK];
+        let answer = loop {
+            let length = connection.read(&mut chunk).await.ok()?;
+            if length == 0 {
+                return None;
+            }
+            if let Some(answer) = query.feed(chunk.get(..length).unwrap_or_default()) {
+                break answer;
+            }
+        };
+        match answer {
+            Ok(mut list) => {
+                list.push(Listed {
+                    address: vote.address.clone(),
+                    run_id: vote.run_id.clone(),
+                });
+                Some(list)
+            }
+            Err(why) => {
+                let address = &self.task.address;
+                tracing::warn!(
+                    target: "rolecall::sentinel", group = %self.task.group,
+                    "Sentinel {address} does not list its replicas: {why}; discover needs SENTINEL REPLICAS"
+                );
+                None
+            }
+        }
     }
 
     async fn listen(&self) {

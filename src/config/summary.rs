@@ -31,19 +31,6 @@ pub fn summary(config: &Config) -> String {
 /// Keys that are set and that this version does not act on yet: a line each.
 pub fn not_yet(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
-    for group in &config.groups {
-        if group
-            .sentinel
-            .as_ref()
-            .is_some_and(|sentinel| sentinel.discover)
-        {
-            lines.push(format!(
-                "sentinel.discover of group {}: this version does not learn nodes from Sentinel yet; \
-                 it uses those that are written down",
-                group.name
-            ));
-        }
-    }
     if config.admin.socket.is_some() {
         lines.push(
             "admin.socket: this version has no commands yet; the socket is not opened".to_owned(),

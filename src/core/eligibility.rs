@@ -116,6 +116,9 @@ fn general(node: &NodeState) -> Result<(), Ineligible> {
     if node.own_listener {
         return Err(Ineligible::OwnListener);
     }
+    if node.leaving {
+        return Err(Ineligible::Removed);
+    }
     match node.order {
         Order::Ready => {}
         Order::Drain => return Err(Ineligible::Draining),

@@ -79,6 +79,34 @@ pub enum EventKind {
         /// Its name.
         name: Arc<str>,
     },
+    /// A node was added: learned from Sentinel.
+    Learned {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A node is no longer wanted, and is dropped once its last session has gone.
+    Leaving {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A node that was leaving is wanted again.
+    Returned {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A node that was leaving is gone.
+    Dropped {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+    },
     /// Several claim, and nothing tells who is right.
     Conflict {
         /// Their names.
@@ -300,6 +328,13 @@ impl fmt::Display for EventKind {
                 "{name}, the elected primary, is gone: writes wait until it is back or another is elected"
             ),
             Self::Back { name, .. } => write!(f, "{name}, the elected primary, is back"),
+            Self::Learned { name, .. } => write!(f, "{name} was learned from Sentinel"),
+            Self::Leaving { name, .. } => write!(
+                f,
+                "{name} is taken out: no new sessions, and it is dropped with the last one"
+            ),
+            Self::Returned { name, .. } => write!(f, "{name} is wanted again"),
+            Self::Dropped { name, .. } => write!(f, "{name} is dropped: it has no sessions left"),
             Self::ConflictOver => f.write_str("at most one node claims to be primary again"),
         }
     }

@@ -5,12 +5,14 @@
 //! simulation in the tests is another.
 
 mod chronicle;
+mod members;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::alarm::Alarm;
+use super::discovery::Discovery;
 use super::election::{Election, has_living_primary};
 use super::eligibility::{self, Circumstances, link_down_since};
 use super::event::{Event, EventKind};
@@ -66,6 +68,7 @@ pub struct Group {
     settings: Settings,
     nodes: Vec<NodeState>,
     sentinels: Sentinels,
+    discovery: Discovery,
     /// Nodes that a Sentinel promotes are asked very often until then.
     bursts: Vec<(NodeId, Moment)>,
     election: Election,
@@ -95,6 +98,7 @@ impl Group {
             settings,
             nodes,
             sentinels: Sentinels::default(),
+            discovery: Discovery::default(),
             bursts: Vec::new(),
             election: Election::default(),
             track: Track::default(),
@@ -196,6 +200,7 @@ impl Group {
             .filter_map(|node| Some(link_down_since(node)?.plus(stale)))
             .chain(self.election.next_deadline(self.settings.claim_hold))
             .chain(self.sentinels.next_deadline(now))
+            .chain(self.discovery.next_deadline())
             .chain(self.bursts.iter().map(|(_, end)| *end))
             .filter(|deadline| *deadline > now)
             .min()
@@ -206,7 +211,7 @@ impl Group {
         &self.view
     }
 
-    /// All nodes, in the order of the configuration.
+    /// All nodes, in the order of the configuration; learned ones follow.
     pub fn nodes(&self) -> &[NodeState] {
         &self.nodes
     }

@@ -4,7 +4,7 @@
 //! reasons come out; so every rule of routing (R1 to R16) can be tested with values written by hand.
 //!
 //! Read in this order: [`facts`] and [`outcome`] (what checks bring), [`health`] and [`node`] (what is
-//! remembered), [`sentinel`] (what Sentinels say), [`lag`] (how far replicas are behind), [`election`] and [`eligibility`] (what follows), [`group`] (the fold over all of it),
+//! remembered), [`sentinel`] and [`discovery`] (what Sentinels say), [`lag`] (how far replicas are behind), [`election`] and [`eligibility`] (what follows), [`group`] (the fold over all of it),
 //! [`snapshot`] (what the data plane gets), [`chain`] and [`pick`] (who serves a new connection),
 //! [`judge`] (what becomes of an open one).
 
@@ -12,6 +12,7 @@ pub mod alarm;
 mod ballot;
 mod candidacy;
 pub mod chain;
+pub mod discovery;
 pub mod election;
 pub mod eligibility;
 pub mod event;

@@ -43,13 +43,17 @@ pub enum Order {
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four independent things that were seen"
+    reason = "independent things that were seen or told"
 )]
 pub struct NodeState {
     /// From the configuration.
     pub settings: NodeSettings,
     /// From the operator.
     pub order: Order,
+    /// It was learned from Sentinel, not written down.
+    pub learned: bool,
+    /// It is no longer wanted: no new sessions, and it is dropped once the last one has gone.
+    pub leaving: bool,
     /// Where it is dialled; none until its name was looked up.
     pub target: Option<Target>,
     /// R1: that address is one of our own listeners.
@@ -95,6 +99,8 @@ impl NodeState {
         Self {
             settings,
             order: Order::Ready,
+            learned: false,
+            leaving: false,
             target: None,
             own_listener: false,
             same_as: None,
@@ -148,6 +154,8 @@ impl NodeState {
             let forgotten = Self::new(self.settings.clone(), now);
             *self = Self {
                 order: self.order,
+                learned: self.learned,
+                leaving: self.leaving,
                 target: self.target.take(),
                 run: self.run + 1,
                 redeemed: self.redeemed + 1,
@@ -231,6 +239,7 @@ impl NodeState {
             .is_none_or(|facts| facts.mode == Mode::Standalone);
         !self.settings.local
             && self.order != Order::Maintenance
+            && !self.leaving
             && self.same_as.is_none()
             && !self.own_listener
             && standalone

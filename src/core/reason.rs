@@ -58,6 +58,8 @@ pub enum Ineligible {
     Lagging,
     /// An operator drains it: sessions stay, no new ones.
     Draining,
+    /// It is no longer configured, or no longer known to the Sentinels: sessions stay, no new ones.
+    Removed,
     /// An operator has taken it out: never elected, no vote, no sessions.
     Maintenance,
     /// R14: it replicates through the listener named here, and would read from itself.
@@ -95,6 +97,7 @@ impl Ineligible {
                 | Self::Local
                 | Self::Handover
                 | Self::Draining
+                | Self::Removed
                 | Self::Maintenance
                 | Self::WouldLoop(_)
         )
@@ -119,6 +122,7 @@ impl Ineligible {
             Self::RefusesStaleReads => "refuses reads while its link is down (-MASTERDOWN)",
             Self::Lagging => "lags behind max_lag",
             Self::Draining => "is being drained",
+            Self::Removed => "has been taken out, and is dropped with its last session",
             Self::Maintenance => "is in maintenance",
             Self::NotServing { .. }
             | Self::DialFailed { .. }

@@ -3,10 +3,11 @@
 //!
 //! Pure text to text. It knows the shape of the page, not what is on it.
 
+use super::hidden::is_hidden;
 use super::{ALL, Kind};
 
-/// The page in order.
-pub(super) fn tidy(page: &str) -> String {
+/// The page in order, without the series that have all labels of an entry of `hidden`.
+pub(super) fn tidy(page: &str, hidden: &[Vec<String>]) -> String {
     // A label value holds no line break (the recorder escapes it), so an empty line ends a family.
     let mut families: Vec<Vec<&str>> = page
         .split("\n\n")
@@ -16,6 +17,7 @@ pub(super) fn tidy(page: &str) -> String {
     families.sort_by_key(|family| name_of(family).to_owned());
     let mut tidied = String::with_capacity(page.len());
     for family in &mut families {
+        family.retain(|line| !is_hidden(line, hidden));
         append(&mut tidied, family);
     }
     tidied
@@ -82,7 +84,10 @@ mod tests {
             "# HELP b B.\n# TYPE b gauge\nb{x=\"2\"} 1\nb{x=\"1\"} 1\n\n# TYPE a gauge\na 1\n\n";
         let tidied =
             "# TYPE a gauge\na 1\n# HELP b B.\n# TYPE b gauge\nb{x=\"1\"} 1\nb{x=\"2\"} 1\n";
-        assert_eq!(tidy(page), tidied);
+        assert_eq!(tidy(page, &[]), tidied);
+        let hidden = [vec!["x=\"1\"".to_owned()]];
+        let without = tidied.replace("b{x=\"1\"} 1\n", "");
+        assert_eq!(tidy(page, &hidden), without);
     }
 
     #[test]
@@ -99,12 +104,12 @@ mod tests {
             let expected = format!(
                 "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total {seconds}\n"
             );
-            assert_eq!(tidy(&page), expected);
+            assert_eq!(tidy(&page, &[]), expected);
         }
     }
 
     #[test]
     fn an_empty_page_stays_empty() {
-        assert_eq!(tidy(""), "");
+        assert_eq!(tidy("", &[]), "");
     }
 }

@@ -55,6 +55,8 @@ impl Loads {
     /// The count of a node, for a worker to keep.
     pub(super) fn node(&self, node: NodeId) -> Arc<AtomicUsize> {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Counts that no worker keeps any more are of nodes that have gone.
+        nodes.retain(|id, count| *id == node || Arc::strong_count(count) > 1);
         Arc::clone(nodes.entry(node).or_default())
     }
 

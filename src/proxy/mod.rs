@@ -48,6 +48,7 @@ use crate::config::model::{Bind, ListenerConfig};
 use crate::core::alarm::Alarm;
 use crate::core::ids::ListenerId;
 use crate::core::snapshot::Snapshot;
+use crate::journal::Journal;
 use listen::{Acceptor, SocketFile};
 use run::{Outfit, Phase};
 use telemetry::ListenerMeters;
@@ -72,6 +73,8 @@ pub struct ProxySettings {
 pub struct Feed {
     /// The published view. When nobody publishes any more, the last one stays.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Where mass closes are told.
+    pub journal: Journal,
     /// Reasons to check a node now. Unbounded, because a failed dial that is not told strands its client:
     /// it waits for a check that nobody asked for. The queue stays short: a session alarms at most once
     /// a second, a dial once, and whoever listens only marks the node and wakes its check.
@@ -136,6 +139,7 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
         listeners: settings.listeners.into_iter().map(Listener::new).collect(),
         loads: Arc::clone(&loads),
         alarms: feed.alarms,
+        journal: feed.journal,
         most_connections: descriptors::connections(
             settings.spare_descriptors + descriptors::of_workers(workers, bound.len()),
         ),

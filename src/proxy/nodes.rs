@@ -37,7 +37,8 @@ pub(super) struct Claim {
 }
 
 impl Nodes {
-    /// Registers the nodes that are new in a snapshot.
+    /// Registers the nodes that are new in a snapshot, and forgets those that have gone from it with
+    /// their last session.
     pub(super) fn learn(&self, snapshot: &Snapshot, loads: &Loads) {
         let mut known = self.0.borrow_mut();
         for group in &snapshot.groups {
@@ -53,6 +54,11 @@ impl Nodes {
                     })
                 });
             }
+        }
+        let present: usize = snapshot.groups.iter().map(|group| group.nodes.len()).sum();
+        if known.len() > present {
+            let is_there = |id| snapshot.groups.iter().any(|group| group.node(id).is_some());
+            known.retain(|id, node| is_there(*id) || Rc::strong_count(node) > 1);
         }
     }
 

@@ -27,12 +27,14 @@ use crate::core::judge::{has_outstayed, judge};
 use crate::core::reason::CloseReason;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Moment;
+use crate::journal::{Happening, Journal};
 
 /// What all workers share.
 pub(super) struct Shared {
     pub(super) listeners: Vec<Listener>,
     pub(super) loads: Arc<Loads>,
     pub(super) alarms: mpsc::UnboundedSender<Alarm>,
+    pub(super) journal: Journal,
     /// As many as descriptors allow.
     pub(super) most_connections: usize,
     /// One for each worker.
@@ -209,15 +211,17 @@ impl Worker {
     }
 
     fn tell_toll(&self) {
-        for ((node, reason), count) in self.toll.borrow_mut().drain() {
-            let node = self.nodes.get(node);
-            let name = node.as_ref().map_or("a node", |node| &node.name);
-            let sessions = if count == 1 { "session" } else { "sessions" };
-            tracing::info!(
-                target: "rolecall::proxy",
-                worker = self.index, node = name, sessions = count, reason = reason.label(),
-                "closed {count} {sessions} of {name}: {reason}"
-            );
+        for ((node, reason), sessions) in self.toll.borrow_mut().drain() {
+            let Some(node) = self.nodes.get(node) else {
+                continue;
+            };
+            self.shared.journal.record(Happening::Closed {
+                group: node.group.clone(),
+                node: node.name.clone(),
+                sessions,
+                reason,
+                worker: self.index,
+            });
         }
     }
 

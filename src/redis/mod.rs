@@ -2,10 +2,11 @@
 //!
 //! Everything that knows the wire is here, and nothing that knows a socket: [`resp`] frames replies,
 //! [`info`] reads the sections of INFO, [`probe`] is one check as a state machine that is fed bytes,
-//! [`sentinel`] the same for what Sentinels say.
+//! [`sentinel`] and [`listing`] the same for what Sentinels say.
 //! No tokio, no clock, no log; so every reply can be tested cut at every byte.
 
 pub mod info;
+pub mod listing;
 pub mod probe;
 pub mod resp;
 pub mod sentinel;

@@ -20,12 +20,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["core"]),
     ("metrics", &["core"]),
     ("telemetry", &["config::model"]),
+    ("journal", &["core"]),
     (
         "check",
-        &["redis", "core", "config::model", "metrics", "clock"],
+        &[
+            "redis",
+            "core",
+            "config::model",
+            "metrics",
+            "journal",
+            "clock",
+        ],
     ),
-    ("proxy", &["core", "config::model", "metrics", "clock"]),
-    ("admin", &["core", "config::model", "metrics", "clock"]),
+    (
+        "proxy",
+        &["core", "config::model", "metrics", "journal", "clock"],
+    ),
+    (
+        "admin",
+        &["core", "config::model", "metrics", "journal", "clock"],
+    ),
     ("demo", &["config"]),
     (
         "app",
@@ -36,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "telemetry",
             "metrics",
+            "journal",
             "core",
             "clock",
         ],

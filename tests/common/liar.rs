@@ -93,9 +93,11 @@ fn lie(
             unread.drain(..length);
             if subscribed {
                 answer.extend(encode(&["pong", ""]));
-            } else if request_is(&request, "PSUBSCRIBE") {
+            } else if request_is(&request, "PSUBSCRIBE", "+*") {
                 subscribed = true;
                 answer.extend(b"*3\r\n$10\r\npsubscribe\r\n$2\r\n+*\r\n:1\r\n");
+            } else if request_is(&request, "SENTINEL", "REPLICAS") {
+                answer.extend(b"*0\r\n");
             } else {
                 asked.fetch_add(1, Ordering::Relaxed);
                 let epoch = epoch.to_string();
@@ -125,7 +127,7 @@ fn lie(
     }
 }
 
-fn request_is(request: &Reply, command: &str) -> bool {
+fn request_is(request: &Reply, command: &str, argument: &str) -> bool {
     matches!(request, Reply::Array(words)
-        if words.first().is_some_and(|word| word.text() == command))
+        if words.len() > 1 && words[0].text() == command && words[1].text() == argument)
 }

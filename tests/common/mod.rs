@@ -17,6 +17,7 @@ pub(crate) mod rolecall;
 pub(crate) mod sentinel;
 pub(crate) mod topology;
 pub(crate) mod traffic;
+pub(crate) mod wire;
 
 use std::time::{Duration, Instant};
 

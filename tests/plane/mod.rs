@@ -14,6 +14,7 @@ use rolecall::core::chain::{Access, Chain, Members, Tier};
 use rolecall::core::ids::{GroupId, ListenerId, NodeId};
 use rolecall::core::reason::Ineligible;
 use rolecall::core::snapshot::{GroupView, NodeView, PrimaryView, Silence, Snapshot};
+use rolecall::journal::Journal;
 use rolecall::proxy::{self, Feed, Loads, Proxy, ProxySettings, StartError};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -190,6 +191,7 @@ impl Builder {
         let proxy = proxy::start(
             settings,
             Feed {
+                journal: Journal::default(),
                 snapshots,
                 alarms: sender,
             },

@@ -1,0 +1,206 @@
+//! Which replicas a Sentinel knows: its answer to `SENTINEL REPLICAS` (Redis 5 and later).
+//!
+//! The one reply of all with an array within an array. It is read a flat array at a time, so nothing
+//! nested reaches the decoder.
+
+use super::resp::{self, REPLY_CAP, Reply};
+use crate::core::discovery::Listed;
+use crate::core::facts::{HostPort, RunId};
+
+/// More entries than this are no list of replicas.
+const MOST: usize = 512;
+
+/// One question about replicas, on a connection that is logged in.
+#[derive(Default)]
+pub struct Replicas {
+    unread: Vec<u8>,
+    /// Entries that are still to come, once the head was read.
+    left: Option<usize>,
+    listed: Vec<Listed>,
+}
+
+impl Replicas {
+    /// Begins to ask about a group. The second value is what to send.
+    pub fn new(master_name: &str) -> (Self, Vec<u8>) {
+        let mut request = Vec::new();
+        resp::command(&mut request, &["SENTINEL", "REPLICAS", master_name]);
+        (Self::default(), request)
+    }
+
+    /// Takes in what came; none while more is needed. After an answer feed nothing more.
+    ///
+    /// # Errors
+    /// What came instead of a list, in words.
+    pub fn feed(&mut self, bytes: &[u8]) -> Option<Result<Vec<Listed>, String>> {
+        self.unread.extend_from_slice(bytes);
+        loop {
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(why) => return Some(Err(why)),
+            }
+            if self.left == Some(0) {
+                return Some(Ok(std::mem::take(&mut self.listed)));
+            }
+        }
+    }
+
+    /// Reads the head or one entry. False while bytes are missing.
+    fn step(&mut self) -> Result<bool, String> {
+        let Some(left) = self.left else {
+            let Some((count, length)) = head(&self.unread)? else {
+                return Ok(false);
+            };
+            self.unread.drain(..length);
+            self.left = Some(count);
+            return Ok(true);
+        };
+        let entry = resp::next_flat_array(&self.unread).map_err(|error| error.to_string())?;
+        let Some((fields, length)) = entry else {
+            return if self.unread.len() > REPLY_CAP {
+                Err(format!("an entry longer than {REPLY_CAP} bytes"))
+            } else {
+                Ok(false)
+            };
+        };
+        self.unread.drain(..length);
+        self.left = Some(left.saturating_sub(1));
+        self.listed.extend(listed(&fields));
+        Ok(true)
+    }
+}
+
+/// The number of entries and the length of their head; none while its end is missing.
+fn head(bytes: &[u8]) -> Result<Option<(usize, usize)>, String> {
+    match bytes.first() {
+        None => return Ok(None),
+        Some(b'*') => {}
+        Some(_) => {
+            let said = resp::next_reply(bytes).map_err(|error| error.to_string())?;
+            return match said {
+                None => Ok(None),
+                Some((Reply::Error(text), _)) => Err(format!("it said {text}")),
+                Some(_) => Err("a plain reply where a list was expected".to_owned()),
+            };
+        }
+    }
+    let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else {
+        return if bytes.len() > 16 {
+            Err("a length that is no number".to_owned())
+        } else {
+            Ok(None)
+        };
+    };
+    let digits = std::str::from_utf8(bytes.get(1..end).unwrap_or_default()).unwrap_or_default();
+    match digits.parse() {
+        Ok(count) if count <= MOST => Ok(Some((count, end + 2))),
+        _ => Err(format!(
+            "a list that is none, or longer than {MOST} entries"
+        )),
+    }
+}
+
+/// An entry, unless it has no address or asks not to be shown (`replica-announced 0`, Redis 6.2).
+fn listed(fields: &[Reply]) -> Option<Listed> {
+    let field = |name: &str| {
+        let mut pairs = fields.chunks_exact(2);
+        pairs.find_map(|pair| match (pair.first()?, pair.get(1)?) {
+            (Reply::Bulk(key), Reply::Bulk(value)) if key == name.as_bytes() => {
+                std::str::from_utf8(value).ok()
+            }
+            _ => None,
+        })
+    };
+    if field("replica-announced") == Some("0") {
+        return None;
+    }
+    Some(Listed {
+        address: HostPort::new(
+            field("ip").filter(|ip| !ip.is_empty())?,
+            field("port")?.parse().ok()?,
+        ),
+        run_id: field("runid")
+            .filter(|run| !run.is_empty())
+            .map(|run| RunId(run.into())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(words: &[&str]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        resp::command(&mut bytes, words);
+        bytes
+    }
+
+    fn answer() -> Vec<u8> {
+        let mut bytes = b"*3\r\n".to_vec();
+        bytes.extend(entry(&[
+            "name", "a", "ip", "10.1.1.2", "port", "6379", "runid", "abc",
+        ]));
+        bytes.extend(entry(&[
+            "ip", "fd00::3", "port", "6380", "runid", "", "flags", "s_down",
+        ]));
+        bytes.extend(entry(&[
+            "ip",
+            "10.1.1.4",
+            "port",
+            "6379",
+            "replica-announced",
+            "0",
+        ]));
+        bytes
+    }
+
+    fn expected() -> Vec<Listed> {
+        vec![
+            Listed {
+                address: HostPort::new("10.1.1.2", 6379),
+                run_id: Some(RunId("abc".into())),
+            },
+            Listed {
+                address: HostPort::new("fd00::3", 6380),
+                run_id: None,
+            },
+        ]
+    }
+
+    #[test]
+    fn a_list_is_read_however_it_is_split() {
+        let bytes = answer();
+        for split in 0..bytes.len() {
+            let (mut query, _) = Replicas::new("m");
+            let (first, second) = bytes.split_at(split);
+            assert_eq!(query.feed(first), None, "at {split}");
+            assert_eq!(query.feed(second), Some(Ok(expected())), "at {split}");
+        }
+    }
+
+    #[test]
+    fn no_replicas_are_an_empty_list() {
+        let (mut query, request) = Replicas::new("m");
+        assert_eq!(request, entry(&["SENTINEL", "REPLICAS", "m"]));
+        assert_eq!(query.feed(b"*0\r\n"), Some(Ok(Vec::new())));
+    }
+
+    #[test]
+    fn what_is_no_list_is_told() {
+        for (bytes, words) in [
+            (&b"-ERR No such master\r\n"[..], "No such master"),
+            (b"+OK\r\n", "plain reply"),
+            (b"*99999\r\n", "longer than"),
+            (b"*-1\r\n", "a list that is none"),
+            (b"*x\r\n", "a list that is none"),
+            (b"*1111111111111111111111", "no number"),
+            (b"*1\r\n+OK\r\n", "an array was expected"),
+            (b"*1\r\n*1\r\n*1\r\n", "an array where"),
+            (b"HTTP/1.1 400\r\n", "not RESP"),
+        ] {
+            let (mut query, _) = Replicas::new("m");
+            let said = query.feed(bytes).expect("an end").expect_err("an error");
+            assert!(said.contains(words), "{said}");
+        }
+    }
+}
