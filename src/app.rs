@@ -104,7 +104,7 @@ async fn control(
         journal,
         sessions: Arc::new(move |node| loads.sessions(node)),
     };
-    let mut checks = check::start(&config, &outlets, alarms, &stop);
+    let (mut checks, _control) = check::start(&config, &outlets, alarms, &stop);
     announce(&config, &proxy);
 
     tokio::select! {

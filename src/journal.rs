@@ -208,6 +208,7 @@ fn log_group(level: Level, group: &str, what: &EventKind) {
         }
         EventKind::Verdict { name, .. }
         | EventKind::Role { name, .. }
+        | EventKind::Ordered { name, .. }
         | EventKind::Learned { name, .. }
         | EventKind::Leaving { name, .. }
         | EventKind::Returned { name, .. }

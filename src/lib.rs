@@ -16,6 +16,7 @@
 //! | [`check`] | one task per node, and one per Sentinel, asks; one monitor per group owns all that is known of it and publishes whole snapshots |
 //! | [`proxy`] | the data plane: one thread per core, listeners, sessions, relay, parking; reads snapshots, never a check |
 //! | [`admin`] | HTTP on `admin.http`, read only |
+//! | [`api`] | what it answers in JSON, in types that our own commands read too |
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
@@ -61,6 +62,7 @@
 //!   unquoted password such as `0123` stays what was written.
 
 pub mod admin;
+pub mod api;
 pub mod app;
 pub mod check;
 pub mod cli;

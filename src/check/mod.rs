@@ -7,6 +7,7 @@
 
 mod checker;
 mod connection;
+mod control;
 mod crew;
 mod gauges;
 mod ids;
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub use control::Control;
 pub use monitor::{CountSessions, Outlets};
 
 use crate::clock;
@@ -35,7 +37,7 @@ use gauges::Gauges;
 use ids::NodeIds;
 use monitor::Monitor;
 
-/// Starts to check all nodes of all groups, until `stop`. Alarms of the data plane go to the monitors.
+/// Starts to check all nodes of all groups, until `stop`. Commands go through what it returns. Alarms of the data plane go to the monitors.
 /// None of the tasks ends before `stop`: one that does has panicked, and whoever holds them must not go
 /// on routing by a view that nobody keeps.
 pub fn start(
@@ -43,8 +45,9 @@ pub fn start(
     outlets: &Outlets,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: &CancellationToken,
-) -> JoinSet<()> {
+) -> (JoinSet<()>, Control) {
     let mut tasks = JoinSet::new();
+    let control = Control::default();
     let nodes = config.groups.iter().flat_map(|group| &group.nodes);
     let ids = NodeIds::after(nodes.map(|node| node.id));
     let mut ways = Vec::new();
@@ -52,12 +55,15 @@ pub fn start(
         let (alarms_in, alarms) = mpsc::unbounded_channel();
         ways.push(alarms_in);
         let now = clock::now();
+        let (commands_in, commands) = mpsc::channel(control::COMMANDS);
+        control.add(group.id, commands_in);
         let (crew, reports) = Crew::hire_all(group, stop.child_token());
         let monitor = Monitor {
             group: new_group(config, group, &crew),
             crew,
             reports,
             alarms,
+            commands,
             outlets: outlets.clone(),
             gauges: Gauges::new(group, &config.listeners, now),
             ids: ids.clone(),
@@ -65,7 +71,7 @@ pub fn start(
         tasks.spawn(monitor.run(stop.clone()));
     }
     tasks.spawn(forward(alarms, ways));
-    tasks
+    (tasks, control)
 }
 
 /// Hands each alarm to every monitor, which knows its own nodes; ends with the data plane.

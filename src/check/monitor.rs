@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::control::Command;
 use super::crew::{Crew, Reports};
 use super::gauges::Gauges;
 use super::ids::NodeIds;
@@ -52,6 +53,7 @@ pub(super) struct Monitor {
     pub(super) crew: Crew,
     pub(super) reports: Reports,
     pub(super) alarms: mpsc::UnboundedReceiver<Alarm>,
+    pub(super) commands: mpsc::Receiver<Command>,
     pub(super) outlets: Outlets,
     pub(super) gauges: Gauges,
     pub(super) ids: NodeIds,
@@ -70,6 +72,10 @@ impl Monitor {
                 Some(report) = self.reports.nodes.recv() => self.take_in(report),
                 Some(said) = self.reports.sentinels.recv() => self.hear(said),
                 Some(alarm) = self.alarms.recv() => self.alarm(alarm),
+                Some(command) = self.commands.recv() => {
+                    self.obey(command);
+                    continue;
+                }
                 () = sleep_until(deadline) => self.group.tick(clock::now()),
             }
             self.settle();
@@ -134,6 +140,23 @@ impl Monitor {
                 AlarmKind::Suspicious => By::Connection,
             },
         );
+    }
+
+    /// Whoever commands waits until the views that follow are published.
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Look(answer) => {
+                self.group.tick(clock::now());
+                self.settle();
+                // Whoever asked may have gone.
+                let _ = answer.send(self.group.clone());
+            }
+            Command::Order(node, order, done) => {
+                self.group.order(node, order, clock::now());
+                self.settle();
+                let _ = done.send(());
+            }
+        }
     }
 
     /// Carries out what follows from what was just taken in.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ids::NodeId;
+use super::node::Order;
 use super::reason::Ineligible;
 use super::time::{Moment, in_words};
 
@@ -106,6 +107,15 @@ pub enum EventKind {
         node: NodeId,
         /// Its name.
         name: Arc<str>,
+    },
+    /// An operator ordered something for a node.
+    Ordered {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+        /// What.
+        order: Order,
     },
     /// Several claim, and nothing tells who is right.
     Conflict {
@@ -335,6 +345,17 @@ impl fmt::Display for EventKind {
             ),
             Self::Returned { name, .. } => write!(f, "{name} is wanted again"),
             Self::Dropped { name, .. } => write!(f, "{name} is dropped: it has no sessions left"),
+            Self::Ordered { name, order, .. } => match order {
+                Order::Ready => write!(f, "{name} is made ready by an operator"),
+                Order::Drain => write!(
+                    f,
+                    "{name} is drained by an operator: open sessions stay, no new ones"
+                ),
+                Order::Maintenance => write!(
+                    f,
+                    "{name} is put in maintenance by an operator: no sessions, no election, no vote"
+                ),
+            },
             Self::ConflictOver => f.write_str("at most one node claims to be primary again"),
         }
     }

@@ -183,7 +183,15 @@ impl Group {
 
     /// Takes in an operator's order.
     pub fn order(&mut self, node: NodeId, order: Order, now: Moment) {
-        self.with_node(node, now, |state| state.order = order);
+        let Some(state) = self.nodes.iter_mut().find(|s| s.settings.id == node) else {
+            return;
+        };
+        if std::mem::replace(&mut state.order, order) != order {
+            let name = state.settings.name.clone();
+            let kind = EventKind::Ordered { node, name, order };
+            self.events.push(Event { at: now, kind });
+            self.step(now);
+        }
     }
 
     /// Lets time pass: to be called at [`Group::next_deadline`].
@@ -219,6 +227,11 @@ impl Group {
     /// The election.
     pub fn election(&self) -> &Election {
         &self.election
+    }
+
+    /// The Sentinels.
+    pub fn sentinels(&self) -> &Sentinels {
+        &self.sentinels
     }
 
     /// Whether an elected primary lives.

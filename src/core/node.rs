@@ -2,6 +2,7 @@
 //! was seen to be. It records; the election and the eligibility judge.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::alarm::{Alarm, AlarmKind};
 use super::facts::{Facts, HostPort, Mode, RunId};
@@ -39,6 +40,19 @@ pub enum Order {
     Maintenance,
 }
 
+/// How a check ended, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastCheck {
+    /// [`Outcome::label`].
+    pub outcome: &'static str,
+    /// The same in words, after the node's name.
+    pub words: String,
+    /// When it ended.
+    pub finished: Moment,
+    /// How long it took.
+    pub took: Duration,
+}
+
 /// One node, as the monitor knows it.
 #[derive(Clone, Debug)]
 #[expect(
@@ -64,6 +78,10 @@ pub struct NodeState {
     pub looping: Option<Looping>,
     /// The check state.
     pub health: Health,
+    /// How the last check ended.
+    pub last_check: Option<LastCheck>,
+    /// Since when it may serve what it serves, and no more.
+    pub verdict_since: Moment,
     /// The last complete answer.
     pub facts: Option<Facts>,
     /// When that answer came.
@@ -106,6 +124,8 @@ impl NodeState {
             same_as: None,
             looping: None,
             health: Health::unknown(now),
+            last_check: None,
+            verdict_since: now,
             facts: None,
             answered_at: now,
             fresh: false,
@@ -125,6 +145,12 @@ impl NodeState {
     /// Takes in the end of one check.
     pub fn fold(&mut self, report: &Report, limits: Thresholds) {
         self.health.fold(report, limits);
+        self.last_check = Some(LastCheck {
+            outcome: report.outcome.label(),
+            words: report.outcome.to_string(),
+            finished: report.finished,
+            took: report.finished.since(report.started),
+        });
         match &report.outcome {
             Outcome::Answered(facts) => self.learn(facts, report.finished),
             Outcome::Busy => {}
@@ -285,8 +311,6 @@ impl NodeState {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::core::sample::{at, blank, cut_off, primary, replica, report};
 

@@ -122,6 +122,14 @@ impl Sentinels {
         }
     }
 
+    /// Each Sentinel's address as written, its last vote, and whether that was its last answer.
+    pub fn witnesses(&self) -> impl Iterator<Item = (&Arc<str>, Option<&Vote>, bool)> {
+        self.witnesses.iter().map(|witness| {
+            let vote = witness.said.as_ref().map(|(vote, _)| vote);
+            (&witness.name, vote, witness.answers)
+        })
+    }
+
     /// Takes in what the Sentinel with that index said; an index that is none is ignored.
     pub(super) fn hear(&mut self, index: usize, report: SentinelReport, now: Moment) {
         let Some(witness) = self.witnesses.get_mut(index) else {

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &["core"]),
     ("telemetry", &["config::model"]),
     ("journal", &["core"]),
+    ("api", &[]),
     (
         "check",
         &[
@@ -38,7 +39,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "admin",
-        &["core", "config::model", "metrics", "journal", "clock"],
+        &[
+            "core",
+            "config::model",
+            "metrics",
+            "journal",
+            "clock",
+            "api",
+            "check::Control",
+            "proxy::Loads",
+        ],
     ),
     ("demo", &["config"]),
     (
@@ -55,7 +65,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
-    ("cli", &["app", "config", "demo", "telemetry"]),
+    ("cli", &["app", "config", "demo", "telemetry", "api"]),
     ("main", &["cli", "app", "telemetry"]),
 ];
 

@@ -63,7 +63,7 @@ impl Group {
     }
 
     pub(super) fn tell_verdicts(&mut self, next: &GroupView, now: Moment) {
-        for (node, state) in next.nodes.iter().zip(&self.nodes) {
+        for (node, state) in next.nodes.iter().zip(&mut self.nodes) {
             let verdict = verdict(node, state);
             let before = self.view.node(node.id).map(|known| {
                 if known.write.is_ok() {
@@ -86,6 +86,7 @@ impl Group {
                 (Some((serves, _)), (now_serves, _)) => serves == now_serves,
             };
             if !unchanged {
+                state.verdict_since = now;
                 let (serves, reason) = verdict;
                 let (node, name) = (node.id, node.name.clone());
                 let kind = EventKind::Verdict {

@@ -1,0 +1,67 @@
+//! The way to the monitors: whoever wants to know all of a group, or orders something, asks its owner.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::core::group::Group;
+use crate::core::ids::{GroupId, NodeId};
+use crate::core::node::Order;
+
+/// Commands that may wait for a monitor; one is carried out in microseconds.
+pub(super) const COMMANDS: usize = 64;
+
+/// What a monitor may be asked.
+pub(super) enum Command {
+    /// A copy of all that is known.
+    Look(oneshot::Sender<Group>),
+    /// An operator's order for a node.
+    Order(NodeId, Order, oneshot::Sender<()>),
+}
+
+/// Speaks to the monitors of all groups. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Control {
+    monitors: Arc<Mutex<Vec<(GroupId, mpsc::Sender<Command>)>>>,
+}
+
+impl Control {
+    pub(super) fn add(&self, group: GroupId, commands: mpsc::Sender<Command>) {
+        self.with(|monitors| monitors.push((group, commands)));
+    }
+
+    /// A copy of all that is known of each group, in the order of the configuration. A group whose
+    /// monitor has ended is left out.
+    pub async fn look(&self) -> Vec<Group> {
+        let mut all = Vec::new();
+        for (_, monitor) in self.with(|monitors| monitors.clone()) {
+            let (answer, asked) = oneshot::channel();
+            if monitor.send(Command::Look(answer)).await.is_ok() {
+                all.extend(asked.await.ok());
+            }
+        }
+        all
+    }
+
+    /// Orders something for a node. When it returns, the view that follows from it is published. False
+    /// when the monitor has ended.
+    pub async fn order(&self, group: GroupId, node: NodeId, order: Order) -> bool {
+        let (done, asked) = oneshot::channel();
+        self.send(group, Command::Order(node, order, done)).await && asked.await.is_ok()
+    }
+
+    async fn send(&self, group: GroupId, command: Command) -> bool {
+        let monitor = self.with(|monitors| {
+            let mut all = monitors.iter();
+            all.find(|(id, _)| *id == group).map(|(_, way)| way.clone())
+        });
+        match monitor {
+            Some(monitor) => monitor.send(command).await.is_ok(),
+            None => false,
+        }
+    }
+
+    fn with<T>(&self, see: impl FnOnce(&mut Vec<(GroupId, mpsc::Sender<Command>)>) -> T) -> T {
+        see(&mut self.monitors.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
