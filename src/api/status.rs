@@ -121,6 +121,10 @@ pub struct SentinelStatus {
 
 /// One node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a contract of independent facts"
+)]
 pub struct NodeStatus {
     /// Its name.
     pub name: String,

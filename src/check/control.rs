@@ -19,10 +19,13 @@ pub(super) enum Command {
     Order(NodeId, Order, oneshot::Sender<()>),
 }
 
+/// A group and the way to its monitor.
+type Monitors = Vec<(GroupId, mpsc::Sender<Command>)>;
+
 /// Speaks to the monitors of all groups. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Control {
-    monitors: Arc<Mutex<Vec<(GroupId, mpsc::Sender<Command>)>>>,
+    monitors: Arc<Mutex<Monitors>>,
 }
 
 impl Control {
@@ -61,7 +64,7 @@ impl Control {
         }
     }
 
-    fn with<T>(&self, see: impl FnOnce(&mut Vec<(GroupId, mpsc::Sender<Command>)>) -> T) -> T {
+    fn with<T>(&self, see: impl FnOnce(&mut Monitors) -> T) -> T {
         see(&mut self.monitors.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -345,18 +345,19 @@ impl fmt::Display for EventKind {
             ),
             Self::Returned { name, .. } => write!(f, "{name} is wanted again"),
             Self::Dropped { name, .. } => write!(f, "{name} is dropped: it has no sessions left"),
-            Self::Ordered { name, order, .. } => match order {
-                Order::Ready => write!(f, "{name} is made ready by an operator"),
-                Order::Drain => write!(
-                    f,
-                    "{name} is drained by an operator: open sessions stay, no new ones"
-                ),
-                Order::Maintenance => write!(
-                    f,
-                    "{name} is put in maintenance by an operator: no sessions, no election, no vote"
-                ),
-            },
+            Self::Ordered { name, order, .. } => write!(f, "{name} {}", ordered(*order)),
             Self::ConflictOver => f.write_str("at most one node claims to be primary again"),
+        }
+    }
+}
+
+/// What an operator did to a node.
+const fn ordered(order: Order) -> &'static str {
+    match order {
+        Order::Ready => "is made ready by an operator",
+        Order::Drain => "is drained by an operator: open sessions stay, no new ones",
+        Order::Maintenance => {
+            "is put in maintenance by an operator: no sessions, no election, no vote"
         }
     }
 }
