@@ -1,5 +1,7 @@
 //! Puts the house together: checks and admin on the control thread, traffic on the workers, signals.
 
+mod reload;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +12,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminState};
-use crate::config::model::Config;
+use crate::config::model::{Config, InForce};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
 use crate::journal::Journal;
 use crate::proxy::{self, Feed, Proxy, ProxySettings};
+use crate::telemetry::Telemetry;
 use crate::{check, clock, config, metrics, telemetry};
+use reload::{Parts, Reloader};
 
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +59,7 @@ pub fn run(path: &Path) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(control(config, metrics, telemetry.dropped()));
+    let ended = runtime.block_on(control(path, config, metrics, &telemetry));
     // A look-up that hangs in the system's resolver must not hold up the end.
     runtime.shutdown_background();
     if let Err(error) = &ended {
@@ -65,9 +69,10 @@ pub fn run(path: &Path) -> Result<(), RunError> {
 }
 
 async fn control(
+    path: &Path,
     config: Config,
     metrics: metrics::Handle,
-    dropped: telemetry::Dropped,
+    telemetry: &Telemetry,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     raise_descriptor_limit();
@@ -89,43 +94,69 @@ async fn control(
         alarms: alarms_in,
     };
     let proxy = proxy::start(settings, feed)?;
-    if let Some(address) = config.admin.http {
-        let admin = admin::bind(address).await?;
-        serve_admin(admin, &config, metrics.clone(), snapshots, &draining, &stop);
+    let loads = proxy.loads();
+    let outlets = check::Outlets {
+        snapshots: publisher,
+        journal: journal.clone(),
+        sessions: Arc::new(move |node| loads.sessions(node)),
+    };
+    let admin = match config.admin.http {
+        Some(address) => Some(admin::bind(address).await?),
+        None => None,
+    };
+    let mut checks = check::start(&config, outlets, alarms, &stop);
+    announce(&config, &proxy);
+    let mut reloader = Reloader::new(path, config, checks.ids());
+    if let Some(admin) = admin {
+        let in_force = reloader.watch();
+        serve_admin(
+            admin,
+            in_force,
+            metrics.clone(),
+            snapshots,
+            &draining,
+            &stop,
+        );
     }
+    let dropped = telemetry.dropped();
     tokio::spawn(metrics::upkeep(
         metrics,
         move || dropped.lines(),
         stop.clone(),
     ));
-    let loads = proxy.loads();
-    let outlets = check::Outlets {
-        snapshots: publisher,
-        journal,
-        sessions: Arc::new(move |node| loads.sessions(node)),
-    };
-    let (mut checks, _control) = check::start(&config, &outlets, alarms, &stop);
-    announce(&config, &proxy);
-
-    tokio::select! {
-        () = signals.wait_for_end() => {}
-        Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Asked::End => break,
+                Asked::Reload => {
+                    let parts = Parts {
+                        proxy: &proxy,
+                        checks: &mut checks,
+                        telemetry,
+                        journal: &journal,
+                    };
+                    // The journal tells how it ended.
+                    let _told = reloader.reload(parts).await;
+                }
+            },
+            bug = checks.died() => return Err(RunError::ChecksDied(bug.to_string())),
+        }
     }
+    let grace = reloader.watch().borrow().config.grace;
     draining.store(true, Ordering::Relaxed);
-    drain(proxy, config.grace, &mut signals).await;
+    drain(proxy, grace, &mut signals).await;
     stop.cancel();
     Ok(())
 }
 
 fn serve_admin(
     admin: Admin,
-    config: &Config,
+    in_force: watch::Receiver<InForce>,
     metrics: metrics::Handle,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     draining: &Arc<AtomicBool>,
     stop: &CancellationToken,
 ) {
-    let listeners = config.listeners.clone();
     // Once ready, ready for good: a node that moves later is unknown for a moment, and no reason to
     // take the proxy out.
     let ready = AtomicBool::new(false);
@@ -137,7 +168,8 @@ fn serve_admin(
         if ready.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        let missing = admin::readiness(&snapshots.borrow(), &listeners);
+        let listeners = &in_force.borrow().config.listeners;
+        let missing = admin::readiness(&snapshots.borrow(), listeners);
         ready.fetch_or(missing.is_empty(), Ordering::Relaxed);
         missing
     };
@@ -209,17 +241,28 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM or SIGINT.
-    async fn wait_for_end(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => tracing::warn!(
-                    "SIGHUP: this version cannot reload; the running configuration stays. Restart \
-                     it to use another one"
-                ),
-            }
+    /// Waits for what a signal asks for.
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.hang_up.recv() => Asked::Reload,
         }
     }
+
+    /// Waits for SIGTERM or SIGINT.
+    async fn wait_for_end(&mut self) {
+        while self.next().await == Asked::Reload {
+            tracing::warn!("SIGHUP: draining, so the configuration is not read again");
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// SIGTERM or SIGINT.
+    End,
+    /// SIGHUP.
+    Reload,
 }

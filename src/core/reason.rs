@@ -153,6 +153,8 @@ pub enum CloseReason {
     LinkDown,
     /// The node was taken out of the configuration, or put in maintenance.
     NodeRemoved,
+    /// The listener was taken out of the configuration.
+    ListenerRemoved,
     /// `fallback_max_age`: a better tier is there again.
     BetterTier,
     /// `idle_timeout` passed.
@@ -173,7 +175,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, so that counters start at zero.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Finished,
         Self::ClientReset,
         Self::NodeReset,
@@ -183,6 +185,7 @@ impl CloseReason {
         Self::LostData,
         Self::LinkDown,
         Self::NodeRemoved,
+        Self::ListenerRemoved,
         Self::BetterTier,
         Self::Idle,
         Self::Shutdown,
@@ -205,6 +208,7 @@ impl CloseReason {
             Self::LostData => "lost_data",
             Self::LinkDown => "link_down",
             Self::NodeRemoved => "node_removed",
+            Self::ListenerRemoved => "listener_removed",
             Self::BetterTier => "better_tier",
             Self::Idle => "idle",
             Self::Shutdown => "shutdown",
@@ -227,7 +231,7 @@ impl CloseReason {
             Self::Demoted | Self::NodeDown | Self::NodeSilent | Self::LostData | Self::LinkDown => {
                 "DD"
             }
-            Self::NodeRemoved | Self::BetterTier | Self::Shutdown => "KD",
+            Self::NodeRemoved | Self::ListenerRemoved | Self::BetterTier | Self::Shutdown => "KD",
             Self::Idle => "cD",
             Self::ParkTimeout => "sQ",
             Self::ParkFull => "PQ",
@@ -258,6 +262,7 @@ impl fmt::Display for CloseReason {
             Self::LostData => "the node lost or is replacing its data",
             Self::LinkDown => "the node's link has been down longer than stale_reads",
             Self::NodeRemoved => "the node was taken out",
+            Self::ListenerRemoved => "the listener was taken out",
             Self::BetterTier => "a better node is there again (fallback_max_age)",
             Self::Idle => "idle_timeout",
             Self::Shutdown => "the proxy is shutting down",
