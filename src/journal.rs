@@ -60,6 +60,13 @@ pub enum Happening {
         /// Which worker.
         worker: usize,
     },
+    /// A switchover began or ended.
+    Switchover {
+        /// The group.
+        group: Arc<str>,
+        /// What happened, as a sentence.
+        text: Arc<str>,
+    },
     /// Another configuration is in force.
     Reloaded {
         /// What is different, a line each.
@@ -133,7 +140,9 @@ impl Happening {
         let kind = match self {
             Self::Group { kind, .. } => kind,
             Self::ReloadRefused { .. } => return Level::Warn,
-            Self::Closed { .. } | Self::Reloaded { .. } => return Level::Info,
+            Self::Closed { .. } | Self::Reloaded { .. } | Self::Switchover { .. } => {
+                return Level::Info;
+            }
         };
         match kind {
             EventKind::Lost { .. } | EventKind::Gone { .. } | EventKind::Conflict { .. } => {
@@ -170,6 +179,7 @@ impl std::fmt::Display for Happening {
                 };
                 write!(f, "closed {sessions} {noun} of {node}: {reason}")
             }
+            Self::Switchover { text, .. } => f.write_str(text),
             Self::Reloaded { changes } if changes.is_empty() => {
                 f.write_str("reloaded: nothing is different")
             }
@@ -198,6 +208,9 @@ fn log(what: &Happening) {
     let level = what.level();
     match what {
         Happening::Group { group, kind } => log_group(level, group, kind),
+        Happening::Switchover { group, .. } => {
+            line!(level, "rolecall::election", group = &**group, "{what}");
+        }
         Happening::Reloaded { .. } | Happening::ReloadRefused { .. } => {
             line!(level, "rolecall::config", "{what}");
         }

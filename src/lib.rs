@@ -17,6 +17,7 @@
 //! | [`proxy`] | the data plane: one thread per core, listeners, sessions, relay, parking; reads snapshots, never a check |
 //! | [`admin`] | HTTP on `admin.http`, read only |
 //! | [`api`] | what it answers in JSON, in types that our own commands read too |
+//! | [`switchover`] | a planned change of primary: asks Sentinel or the primary, waits for the election |
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
@@ -74,4 +75,5 @@ pub mod journal;
 pub mod metrics;
 pub mod proxy;
 pub mod redis;
+pub mod switchover;
 pub mod telemetry;

@@ -7,9 +7,11 @@
 
 mod event;
 mod status;
+mod switchover;
 
 pub use event::{ClosedEvent, Event, Events, Evidence, Severity};
 pub use status::{
     Build, ConfigStatus, GroupState, GroupStatus, LastCheck, ListenerStatus, NodeOrder, NodeRole,
     NodeStatus, PrimaryStatus, SentinelStatus, Serves, Status, TierNode, TierStatus, WorkerStatus,
 };
+pub use switchover::{Step, Switchover};

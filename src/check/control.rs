@@ -19,6 +19,8 @@ pub(super) enum Command {
     Look(oneshot::Sender<Group>),
     /// An operator's order for a node.
     Order(NodeId, Order, oneshot::Sender<()>),
+    /// New write connections are parked until then at the latest, or no longer.
+    HoldWrites(Option<Moment>, oneshot::Sender<()>),
     /// Another configuration. Nodes that go leave at that moment at the latest.
     Configure(Box<Assignment>, Moment, oneshot::Sender<()>),
 }
@@ -62,6 +64,13 @@ impl Control {
     pub async fn order(&self, group: GroupId, node: NodeId, order: Order) -> bool {
         let (done, asked) = oneshot::channel();
         self.send(group, Command::Order(node, order, done)).await && asked.await.is_ok()
+    }
+
+    /// Parks new write connections of a group until then at the latest, or no longer. When it returns, the
+    /// view that follows is published. False when the monitor has ended.
+    pub async fn hold_writes(&self, group: GroupId, until: Option<Moment>) -> bool {
+        let (done, asked) = oneshot::channel();
+        self.send(group, Command::HoldWrites(until, done)).await && asked.await.is_ok()
     }
 
     pub(super) async fn configure(&self, assignment: Assignment, leave_by: Moment) {

@@ -158,6 +158,11 @@ impl Monitor {
                 self.settle();
                 let _ = done.send(());
             }
+            Command::HoldWrites(until, done) => {
+                self.group.hold_writes(until, clock::now());
+                self.settle();
+                let _ = done.send(());
+            }
             Command::Order(node, order, done) => {
                 self.group.order(node, order, clock::now());
                 self.settle();

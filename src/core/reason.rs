@@ -44,6 +44,8 @@ pub enum Ineligible {
     Local,
     /// R6: a handover is in progress.
     Handover,
+    /// An operator's switchover is under way.
+    Switchover,
     /// R9: a full sync is replacing its data.
     FullSync,
     /// R9: it has never been in sync with its primary.
@@ -96,6 +98,7 @@ impl Ineligible {
                 | Self::NotElected
                 | Self::Local
                 | Self::Handover
+                | Self::Switchover
                 | Self::Draining
                 | Self::Removed
                 | Self::Maintenance
@@ -115,6 +118,7 @@ impl Ineligible {
             Self::IsReplica => "is a replica",
             Self::Local => "is local, and never primary",
             Self::Handover => "is handing its role over",
+            Self::Switchover => "gives its role to another by an operator's switchover",
             Self::FullSync => "is in a full sync",
             Self::NeverSynchronised => "has never been in sync with its primary",
             Self::LinkDown => "has lost the link to its primary",

@@ -22,6 +22,17 @@ impl Group {
         self.discovery.hear(index, list);
     }
 
+    /// Parks new write connections until a moment at the latest, or no longer. Another election ends it.
+    pub fn hold_writes(&mut self, until: Option<Moment>, now: Moment) {
+        self.hold = until;
+        self.tick(now);
+    }
+
+    /// Whether new write connections are parked for a switchover.
+    pub fn holds_writes(&self, now: Moment) -> bool {
+        self.hold.is_some_and(|until| now < until)
+    }
+
     /// What is to be done to the nodes, by what the Sentinels list. Whoever asks carries it out:
     /// [`Group::learn`], [`Group::retire`], [`Group::keep`].
     pub fn changes(&mut self, now: Moment) -> Vec<Change> {
