@@ -40,7 +40,9 @@
 //!   that links again to the restarted primary which it followed before repeats an old vote.
 //! - *A cold start* hears every node once before votes count (one that is silent until its first
 //!   time-out), and prefers descent: in the middle of a failover the replicas still follow the ancestor.
-//! - *A claimant that is silent just now* is still a rival: one missed check decides nothing.
+//! - *A claimant that is silent just now* is still a rival: one missed check decides nothing. So is a
+//!   replica that could vote: it counts among those of whom more than half are needed until it is down. And
+//!   whom a demoted primary said it follows is heard first, though its next check was lost.
 //! - *After a demotion* the node that the old primary now follows is heard before an unrelated claimant
 //!   takes the writes, for `claim_hold` at most.
 //! - *R14* bars a node that replicates through a listener from that listener and from what it falls
