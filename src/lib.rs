@@ -57,7 +57,8 @@
 //!   a failover has no vote: for a second it names the old primary under the new epoch. A vote for another
 //!   run at the node's address is none for the present one.
 //! - *Old votes of Sentinels* do not count against an incumbent that Sentinels chose, or that replaced
-//!   another by replicas' votes, either: the two electorates would play the writes to and fro.
+//!   another by replicas' votes, either: the two electorates would play the writes to and fro. What was
+//!   too old to replace an incumbent is too old to replace whoever follows it.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 
