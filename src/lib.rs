@@ -43,7 +43,9 @@
 //!   that links again to the restarted primary which it followed before repeats an old vote.
 //! - *A cold start* hears every node once before votes count (one that is silent until its first
 //!   time-out), and prefers descent: in the middle of a failover the replicas still follow the ancestor.
-//! - *A claimant that is silent just now* is still a rival: one missed check decides nothing.
+//! - *A claimant that is silent just now* is still a rival: one missed check decides nothing. So is a
+//!   replica that could vote: it counts among those of whom more than half are needed until it is down. And
+//!   whom a demoted primary said it follows is heard first, though its next check was lost.
 //! - *After a demotion* the node that the old primary now follows is heard before an unrelated claimant
 //!   takes the writes, for `claim_hold` at most.
 //! - *R14* bars a node that replicates through a listener from that listener and from what it falls
@@ -58,7 +60,8 @@
 //!   a failover has no vote: for a second it names the old primary under the new epoch. A vote for another
 //!   run at the node's address is none for the present one.
 //! - *Old votes of Sentinels* do not count against an incumbent that Sentinels chose, or that replaced
-//!   another by replicas' votes, either: the two electorates would play the writes to and fro.
+//!   another by replicas' votes, either: the two electorates would play the writes to and fro. What was
+//!   too old to replace an incumbent is too old to replace whoever follows it.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 

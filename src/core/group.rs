@@ -316,6 +316,10 @@ impl Group {
                 // R5: latched until elected.
                 state.prove();
                 self.hold = None;
+                // R10: what it said is where replicas are measured from, whoever elected it.
+                if let Some(facts) = &state.facts {
+                    self.track.note(facts, state.answered_at);
+                }
             }
         }
         let primary = self.election.primary().map(|primary| primary.node);

@@ -125,16 +125,15 @@ impl Run<'_> {
         };
         self.step(asked?);
         let elected = timeout(patience + MARGIN, self.elected(config, plan)).await;
-        match elected {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                if matches!(plan.way, Way::Failover { .. }) {
-                    self.step(ask::abort(config, known, plan.from).await);
-                }
-                let waited = in_words(patience + MARGIN);
-                Err(format!("no other node was elected within {waited}"))
-            }
+        if let Ok(outcome) = elected {
+            return outcome;
         }
+        if matches!(plan.way, Way::Failover { .. }) {
+            let said = ask::abort(config, known, plan.from).await;
+            self.step(said);
+        }
+        let waited = in_words(patience + MARGIN);
+        Err(format!("no other node was elected within {waited}"))
     }
 
     /// Waits for a later election, or for the end of the handover without one.
