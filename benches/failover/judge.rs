@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::load::{Answer, Diaries, Diary, STUCK, WRITERS, key};
+use crate::scenarios::Scenario;
 use crate::stage::Stage;
 use crate::watch::Promotion;
 use crate::wire::Conn;
@@ -118,7 +119,7 @@ impl Truth {
 /// Judges a run whose clients have ended.
 pub(crate) fn judge(
     stage: &Stage,
-    promotes: bool,
+    scenario: Scenario,
     diaries: &Diaries,
     primary: Option<usize>,
 ) -> Outcome {
@@ -149,7 +150,7 @@ pub(crate) fn judge(
     }
     durable.sort_by_key(|ack| ack.at);
     outcome.gaps(stage, &durable);
-    outcome.first(stage, promotes, &promotions, &durable);
+    outcome.first(stage, scenario, &promotions, &durable);
     outcome.stale(diaries, &durable);
     outcome
 }
@@ -185,6 +186,13 @@ impl Outcome {
         if stage.group.nodes[rightful].address.port() == ack.port {
             return false;
         }
+        let port_of = |p: &Promotion| stage.group.nodes[p.node].address.port();
+        if promotions
+            .iter()
+            .any(|p| port_of(p) == ack.port && p.since <= ack.sent && ack.sent < p.at)
+        {
+            return false;
+        }
         let notice = stage.proxy.candidate.notice();
         if before.is_some_and(|promotion| ack.sent <= promotion.at + notice) {
             self.handover += 1;
@@ -216,23 +224,23 @@ impl Outcome {
     fn first(
         &mut self,
         stage: &Stage,
-        promotes: bool,
+        scenario: Scenario,
         promotions: &[Promotion],
         durable: &[Answer],
     ) {
         let seconds = |from: Instant, ack: &Answer| {
             Some(ack.at.saturating_duration_since(from).as_secs_f64())
         };
-        if promotes {
+        if scenario.promotes() {
             // Without a promotion there is nothing to measure.
             let Some(promotion) = promotions.first() else {
                 return;
             };
             let port = stage.group.nodes[promotion.node].address.port();
-            let at_it = |ack: &&Answer| ack.port == port && ack.at >= promotion.at;
+            let at_it = |ack: &&Answer| ack.port == port && ack.sent >= promotion.since;
             let first = durable.iter().find(at_it);
             self.first_write = first.and_then(|ack| seconds(promotion.at, ack));
-        } else if let (None, Some(started)) = (stage.elections[0], stage.started) {
+        } else if let (true, Some(started)) = (scenario.is_cold(), stage.started) {
             let first = durable.first();
             self.first_write = first.and_then(|ack| seconds(started, ack));
             self.after_verdicts = first.and_then(|ack| seconds(stage.ready?, ack));

@@ -95,7 +95,7 @@ fn play(scenario: Scenario, candidate: Candidate, round: usize, directory: PathB
     let mut stage = Stage::set(candidate, &directory, scenario.wishes(), scenario.order());
     scenario.play(&mut stage);
     let (diaries, primary) = stage.close();
-    let outcome = judge(&stage, scenario.promotes(), &diaries, primary);
+    let outcome = judge(&stage, scenario, &diaries, primary);
     let timeline = stage.timeline();
     drop(stage);
     let run = Run {

@@ -119,6 +119,11 @@ impl Scenario {
         )
     }
 
+    /// Whether the proxy starts under load.
+    pub(crate) fn is_cold(self) -> bool {
+        matches!(self, TwoMasters | ColdLast)
+    }
+
     /// Plays it.
     pub(crate) fn play(self, stage: &mut Stage) {
         match self {

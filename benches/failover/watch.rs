@@ -12,6 +12,8 @@ use crate::wire::Conn;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Claim {
     pub(crate) at: Instant,
+    /// When the question was sent whose answer was the last that said otherwise; of a first answer, `at`.
+    since: Instant,
     pub(crate) node: usize,
     /// Counts the node's starts.
     run: u32,
@@ -21,7 +23,10 @@ pub(crate) struct Claim {
 /// From this moment on, this node is the rightful primary.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Promotion {
+    /// The first answer that said so.
     pub(crate) at: Instant,
+    /// It may have been so since then: a write that it took in between is right as well.
+    pub(crate) since: Instant,
     pub(crate) node: usize,
 }
 
@@ -79,6 +84,7 @@ impl Watch {
             .filter(|claim| claim.is_primary && was_replica(claim))
             .map(|claim| Promotion {
                 at: claim.at,
+                since: claim.since,
                 node: claim.node,
             })
             .collect()
@@ -102,33 +108,43 @@ impl Shared {
 
     fn watch(&self, node: usize, address: SocketAddr) {
         let mut last = None;
+        let mut since = Instant::now();
         while !self.stop.load(Ordering::Relaxed) {
-            // A Sentinel closes all connections of a node that it reconfigures.
+            // A Sentinel closes all connections of a node that it reconfigures: then it is asked at once.
             if let Ok(mut conn) = Conn::open(address, Duration::from_millis(200)) {
                 while !self.stop.load(Ordering::Relaxed) {
                     let run = self.runs[node].load(Ordering::SeqCst);
-                    let Ok(reply) = conn.ask(&["ROLE"]) else {
+                    let sent = Instant::now();
+                    let Some(is_primary) = says_primary(&mut conn) else {
                         break;
                     };
-                    let word = reply.items().first().and_then(|item| item.text());
-                    let is_primary = match word {
-                        Some("master") => true,
-                        Some("slave") => false,
-                        _ => break,
-                    };
+                    let at = Instant::now();
                     if last != Some((run, is_primary)) {
+                        let since = if last.is_some() { since } else { at };
                         last = Some((run, is_primary));
                         self.lock().push(Claim {
-                            at: Instant::now(),
+                            at,
+                            since,
                             node,
                             run,
                             is_primary,
                         });
                     }
+                    since = sent;
                     thread::sleep(Duration::from_millis(1));
                 }
+            } else {
+                thread::sleep(Duration::from_millis(1));
             }
-            thread::sleep(Duration::from_millis(1));
         }
+    }
+}
+
+fn says_primary(conn: &mut Conn) -> Option<bool> {
+    let reply = conn.ask(&["ROLE"]).ok()?;
+    match reply.items().first()?.text()? {
+        "master" => Some(true),
+        "slave" => Some(false),
+        _ => None,
     }
 }
