@@ -50,6 +50,8 @@ pub(crate) struct Outcome {
     pub(crate) reconnects: u64,
     /// Elections by rolecall while the clients were at work.
     pub(crate) elections: Option<u64>,
+    /// Longest that the machine itself stood still.
+    pub(crate) hiccup: f64,
     /// Whether all nodes agreed in the end.
     pub(crate) settled: bool,
     /// Where the longest waits were, in seconds of the timeline.
@@ -63,12 +65,11 @@ impl Outcome {
         all.filter(|(kind, _)| fits(kind)).map(|(_, n)| n).sum()
     }
 
-    /// Connections that were refused: by the system, by closing them without a word, or by an error line
-    /// that says that nobody is there.
+    /// Connections that were refused: by the system, or by rolecall with an error line that says why. One
+    /// that is closed without a word ("turned away") is how HAProxy refuses; rolecall always says it, so
+    /// there it is a node that died with the request in its hands.
     pub(crate) fn refused(&self) -> u64 {
-        self.troubles(|kind| {
-            matches!(kind, "refused" | "turned away") || kind.ends_with("by rolecall")
-        })
+        self.troubles(|kind| kind == "refused" || kind.ends_with("by rolecall"))
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -80,7 +81,7 @@ impl Outcome {
             "gap_open": self.gap_open, "write_wait": self.write_wait, "read_wait": self.read_wait,
             "write_troubles": self.write_troubles, "read_troubles": self.read_troubles,
             "most_readonly": self.most_readonly, "reconnects": self.reconnects,
-            "elections": self.elections, "settled": self.settled, "notes": self.notes,
+            "hiccup": self.hiccup, "elections": self.elections, "settled": self.settled, "notes": self.notes,
         })
     }
 }
@@ -125,6 +126,7 @@ pub(crate) fn judge(
 ) -> Outcome {
     let mut outcome = Outcome {
         settled: primary.is_some(),
+        hiccup: stage.hiccup.as_secs_f64(),
         write_troubles: troubles(&diaries.writers),
         read_troubles: troubles(&diaries.readers),
         ..Outcome::default()

@@ -19,6 +19,7 @@
 mod bars;
 mod direct;
 mod group;
+mod hiccup;
 mod judge;
 mod load;
 #[expect(dead_code, reason = "the tests use more of it")]

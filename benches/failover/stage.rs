@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::group::{Group, Wishes};
+use crate::hiccup::Hiccup;
 use crate::load::{Diaries, Load};
 use crate::process::wait_for;
 use crate::proxies::{Candidate, Proxy};
@@ -24,7 +25,9 @@ pub(crate) struct Stage {
     /// What was done, and when.
     pub(crate) acts: Vec<(Instant, String)>,
     pub(crate) elections: [Option<u64>; 2],
-    load: Option<Load>,
+    load: Option<(Load, Hiccup)>,
+    /// How long the machine stood still at most while the clients were at work.
+    pub(crate) hiccup: Duration,
 }
 
 impl Stage {
@@ -51,6 +54,7 @@ impl Stage {
             acts: Vec::new(),
             elections: [None; 2],
             load: None,
+            hiccup: Duration::ZERO,
         }
     }
 
@@ -71,7 +75,8 @@ impl Stage {
 
     pub(crate) fn start_load(&mut self) {
         self.act("the clients start");
-        self.load = Some(Load::start(&self.proxy.write, &self.proxy.read));
+        let load = Load::start(&self.proxy.write, &self.proxy.read);
+        self.load = Some((load, Hiccup::start()));
     }
 
     /// Notes what is done now.
@@ -144,7 +149,9 @@ impl Stage {
         }
         self.elections[1] = self.proxy.elections();
         self.act("the clients stop");
-        let diaries = self.load.take().expect("the clients were started").finish();
+        let (load, hiccup) = self.load.take().expect("the clients were started");
+        self.hiccup = hiccup.worst();
+        let diaries = load.finish();
         self.act("the clients have stopped");
         (diaries, self.group.wait_settled())
     }

@@ -17,7 +17,7 @@ pub(crate) fn render(runs: &[Run]) -> String {
          1st write: from the promotion (cold start: from the proxy's start) to the first durable write\n\
          gap: longest time without a durable write (> : until the end); read: longest wait of one reader\n\
          wrong: acknowledged by a node that was not the primary; handover: the same within the time to notice\n\
-         stale: reads that did not see a durable write acknowledged {} s before; load: of the machine\n",
+         stale: reads that did not see a durable write acknowledged {} s before\n         hiccup: longest that the machine itself stood still; load: of the machine\n",
         STALE.as_secs()
     );
     let mut sorted: Vec<&Run> = runs.iter().collect();
@@ -45,8 +45,18 @@ pub(crate) fn line(run: &Run) -> String {
 
 fn header() -> String {
     format!(
-        "{:<18}{:>10}{:>9}{:>8}{:>9}{:>7}{:>7}{:>10}{:>7}{:>6}  errors of writers / of readers",
-        "", "1st write", "gap", "read", "acked", "lost", "wrong", "handover", "stale", "load"
+        "{:<18}{:>10}{:>9}{:>8}{:>9}{:>7}{:>7}{:>10}{:>7}{:>8}{:>6}  errors of writers / of readers",
+        "",
+        "1st write",
+        "gap",
+        "read",
+        "acked",
+        "lost",
+        "wrong",
+        "handover",
+        "stale",
+        "hiccup",
+        "load"
     )
 }
 
@@ -57,7 +67,7 @@ fn row(run: &Run) -> String {
         .map_or("-".to_owned(), |seconds| format!("{seconds:.3}"));
     let open = if outcome.gap_open { ">" } else { "" };
     format!(
-        "{:<18}{first:>10}{:>9}{:>8.3}{:>9}{:>7}{:>7}{:>10}{:>7}{:>6}  {} / {}",
+        "{:<18}{first:>10}{:>9}{:>8.3}{:>9}{:>7}{:>7}{:>10}{:>7}{:>8.3}{:>6}  {} / {}",
         run.candidate.name(),
         format!("{open}{:.3}", outcome.write_gap),
         outcome.read_wait,
@@ -66,6 +76,7 @@ fn row(run: &Run) -> String {
         outcome.wrong,
         outcome.handover,
         outcome.stale,
+        outcome.hiccup,
         run.machine_load,
         kinds(&outcome.write_troubles),
         kinds(&outcome.read_troubles),
