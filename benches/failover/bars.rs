@@ -25,6 +25,8 @@ pub(crate) struct Verdict {
     /// None: it could not be measured, which is a miss.
     pub(crate) worst: Option<f64>,
     pub(crate) at: String,
+    /// How long the machine stood still in that run.
+    pub(crate) hiccup: f64,
     pub(crate) runs: usize,
     pub(crate) misses: usize,
 }
@@ -108,7 +110,7 @@ const BARS: &[Bar] = &[
     Bar {
         text: "silent for 2 s: connections cut",
         scenarios: &[Silent],
-        figure: |outcome| number(outcome.reconnects),
+        figure: |outcome| number(outcome.cut),
         limit: |_| 0.0,
     },
     Bar {
@@ -153,7 +155,11 @@ const BARS: &[Bar] = &[
 pub(crate) fn missed(run: &Run) -> Vec<String> {
     let bars = BARS.iter().filter(|bar| bar.applies(run));
     bars.filter(|bar| !bar.is_met_by(run))
-        .map(|bar| format!("{}: {:?}", bar.text, (bar.figure)(&run.outcome)))
+        .map(|bar| {
+            let figure = (bar.figure)(&run.outcome);
+            let figure = figure.map_or("not measured".to_owned(), |figure| format!("{figure:.3}"));
+            format!("{}: {figure}", bar.text)
+        })
         .collect()
 }
 
@@ -177,6 +183,7 @@ pub(crate) fn verdicts(runs: &[Run]) -> Vec<Verdict> {
                 limit: (bar.limit)(candidate),
                 worst: (bar.figure)(&worst.outcome),
                 at: format!("{}, round {}", worst.scenario.name(), worst.round),
+                hiccup: worst.outcome.hiccup,
                 runs: runs.len(),
                 misses: runs.iter().filter(|run| !bar.is_met_by(run)).count(),
             });
@@ -201,6 +208,7 @@ fn against_direct(candidate: Candidate, runs: &[Run]) -> Option<Verdict> {
         limit,
         worst: Some(worst),
         at: SentinelFailover.name().to_owned(),
+        hiccup: 0.0,
         runs: lost(candidate).count(),
         misses: lost(candidate).filter(|&lost| over(lost)).count(),
     })

@@ -46,8 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) read_troubles: BTreeMap<String, u64>,
     /// READONLY errors on one connection, at most.
     pub(crate) most_readonly: u64,
-    /// Connections that replaced another one.
-    pub(crate) reconnects: u64,
+    /// Connections that ended against the will of their clients.
+    pub(crate) cut: u64,
     /// Elections by rolecall while the clients were at work.
     pub(crate) elections: Option<u64>,
     /// Longest that the machine itself stood still.
@@ -80,7 +80,7 @@ impl Outcome {
             "after_verdicts": self.after_verdicts, "write_gap": self.write_gap,
             "gap_open": self.gap_open, "write_wait": self.write_wait, "read_wait": self.read_wait,
             "write_troubles": self.write_troubles, "read_troubles": self.read_troubles,
-            "most_readonly": self.most_readonly, "reconnects": self.reconnects,
+            "most_readonly": self.most_readonly, "cut": self.cut,
             "hiccup": self.hiccup, "elections": self.elections, "settled": self.settled, "notes": self.notes,
         })
     }
@@ -174,7 +174,7 @@ impl Outcome {
         self.notes.push(format!("a reader waited until {until:.3}"));
         for diary in diaries.writers.iter().chain(&diaries.readers) {
             self.most_readonly = self.most_readonly.max(diary.most_readonly);
-            self.reconnects += diary.sessions.saturating_sub(1);
+            self.cut += diary.cut;
         }
         let reads = diaries.readers.iter().map(|diary| diary.answers.len());
         self.reads = count(reads.sum());

@@ -1,5 +1,8 @@
 //! The applications: writers and readers that behave as a plain blocking client does.
 //!
+//! Half of them keep their connection for good, as pools do; the others open a new one now and then, as
+//! applications that connect for each page do: only new connections see a proxy change its mind.
+//!
 //! Each has one connection, sends one request and waits for its reply, and goes on with a new connection
 //! after a short pause when it breaks. An error reply does not break it. A write that was not acknowledged
 //! is never sent again: the next one has a new number, so a number that is there twice was doubled by
@@ -23,6 +26,8 @@ pub(crate) const READERS: usize = 4;
 const PACE: Duration = Duration::from_millis(4);
 /// Before a client tries again.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How many requests a client of the second kind makes on one connection.
+const VISIT: u32 = 50;
 /// A client that gets no answer for so long is stuck for ever.
 pub(crate) const STUCK: Duration = Duration::from_secs(15);
 
@@ -54,8 +59,8 @@ pub(crate) struct Diary {
     pub(crate) answers: Vec<Answer>,
     /// What went wrong, by kind.
     pub(crate) troubles: BTreeMap<String, u64>,
-    /// Connections that were accepted.
-    pub(crate) sessions: u64,
+    /// Connections that ended against the client's will.
+    pub(crate) cut: u64,
     /// Errors that say READONLY on one connection, at most.
     pub(crate) most_readonly: u64,
     /// From the wish to the answer, repeated attempts included: the longest, and when it ended.
@@ -79,6 +84,7 @@ pub(crate) struct Load {
 struct Client {
     target: Target,
     stop: Arc<AtomicBool>,
+    keeps: bool,
     diary: Diary,
     /// Until the first connection is accepted, being refused does not count: the proxy may not run yet.
     arrived: bool,
@@ -89,7 +95,8 @@ struct Client {
 impl Load {
     pub(crate) fn start(write: &Target, read: &Target) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let client = |target: &Target| Client {
+        let client = |target: &Target, number: usize| Client {
+            keeps: number.is_multiple_of(2),
             target: target.clone(),
             stop: Arc::clone(&stop),
             diary: Diary::default(),
@@ -98,13 +105,13 @@ impl Load {
         };
         let writers = (0..WRITERS)
             .map(|number| {
-                let client = client(write);
+                let client = client(write, number);
                 thread::spawn(move || client.write(number))
             })
             .collect();
         let readers = (0..READERS)
             .map(|number| {
-                let client = client(read);
+                let client = client(read, number);
                 thread::spawn(move || client.read(number))
             })
             .collect();
@@ -167,7 +174,9 @@ impl Client {
                 continue;
             };
             let mut readonly = 0;
-            while self.goes_on() && self.is_right(heading) {
+            let mut requests = 0;
+            while (self.keeps || requests < VISIT) && self.goes_on() && self.is_right(heading) {
+                requests += 1;
                 let sent = Instant::now();
                 match request(&mut conn) {
                     Ok(Ok((number, writer))) => {
@@ -189,6 +198,7 @@ impl Client {
                     }
                     Err(error) => {
                         self.trouble(kind_of_break(&error));
+                        self.diary.cut += 1;
                         thread::sleep(PAUSE);
                         break;
                     }
@@ -219,7 +229,6 @@ impl Client {
             }
         };
         self.arrived = true;
-        self.diary.sessions += 1;
         match conn.ask(&["CONFIG", "GET", "port"]) {
             Ok(Reply::Error(line)) => {
                 self.trouble(&kind_of_line(&line));

@@ -13,6 +13,8 @@ use crate::process::wait_for;
 use crate::proxies::{Candidate, Proxy};
 use crate::watch::{Promotion, Watch};
 
+const CLIENTS_START: &str = "the clients start";
+
 /// Everything of one run; it all ends when the stage is dropped.
 pub(crate) struct Stage {
     pub(crate) group: Group,
@@ -74,7 +76,7 @@ impl Stage {
     }
 
     pub(crate) fn start_load(&mut self) {
-        self.act("the clients start");
+        self.act(CLIENTS_START);
         let load = Load::start(&self.proxy.write, &self.proxy.read);
         self.load = Some((load, Hiccup::start()));
     }
@@ -154,6 +156,17 @@ impl Stage {
         let diaries = load.finish();
         self.act("the clients have stopped");
         (diaries, self.group.wait_settled())
+    }
+
+    /// From the first thing that was done to the group under load, to the promotion.
+    pub(crate) fn promotion_took(&self) -> Option<Duration> {
+        let start = self
+            .acts
+            .iter()
+            .position(|(_, what)| what == CLIENTS_START)?;
+        let (struck, _) = self.acts.get(start + 1)?;
+        let promotion = self.watch.promotions().first().copied()?;
+        Some(promotion.at.saturating_duration_since(*struck))
     }
 
     /// All that was done and all that the nodes said, in order.

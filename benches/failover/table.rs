@@ -13,7 +13,7 @@ use crate::load::{READERS, WRITERS};
 /// All runs, by scenario.
 pub(crate) fn render(runs: &[Run]) -> String {
     let mut text = format!(
-        "{WRITERS} writers and {READERS} readers. All times in seconds.\n\
+        "{WRITERS} writers and {READERS} readers, half of which connect anew after 50 requests. All times in seconds.\n\
          1st write: from the promotion (cold start: from the proxy's start) to the first durable write\n\
          gap: longest time without a durable write (> : until the end); read: longest wait of one reader\n\
          wrong: acknowledged by a node that was not the primary; handover: the same within the time to notice\n\
@@ -97,6 +97,11 @@ pub(crate) fn render_bars(verdicts: &[Verdict]) -> String {
     for verdict in verdicts {
         let met = if verdict.is_met() { "met   " } else { "MISSED" };
         let worst = verdict.worst.map_or("not measured".to_owned(), short);
+        let at = if verdict.is_met() {
+            verdict.at.clone()
+        } else {
+            format!("{}, machine stood still {:.3}", verdict.at, verdict.hiccup)
+        };
         let _ = writeln!(
             text,
             "{met} {:<18} {}: {worst}, at most {} ({} of {} runs; {})",
@@ -105,7 +110,7 @@ pub(crate) fn render_bars(verdicts: &[Verdict]) -> String {
             short(verdict.limit),
             verdict.runs - verdict.misses,
             verdict.runs,
-            verdict.at,
+            at,
         );
     }
     text
