@@ -205,16 +205,14 @@ impl Outcome {
     }
 
     fn gaps(&mut self, stage: &Stage, durable: &[Answer]) {
-        let stop = "the clients stop";
-        let end = stage.acts.iter().rev().find(|(_, what)| what == stop);
-        let end = end.map_or_else(Instant::now, |(at, _)| *at);
-        let mut moments: Vec<Instant> = durable.iter().map(|ack| ack.at).collect();
+        let (start, end) = stage.under_load();
+        let mut moments = vec![start];
+        moments.extend(durable.iter().map(|ack| ack.at));
         moments.push(end);
         let gaps = moments
             .windows(2)
             .map(|pair| (pair[1].saturating_duration_since(pair[0]), pair));
         let Some((gap, pair)) = gaps.max_by_key(|(gap, _)| *gap) else {
-            self.gap_open = true;
             return;
         };
         self.write_gap = gap.as_secs_f64();

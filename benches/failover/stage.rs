@@ -13,7 +13,9 @@ use crate::process::wait_for;
 use crate::proxies::{Candidate, Proxy};
 use crate::watch::{Promotion, Watch};
 
+const PROXY_STARTS: &str = "the proxy starts";
 const CLIENTS_START: &str = "the clients start";
+const CLIENTS_STOP: &str = "the clients stop";
 
 /// Everything of one run; it all ends when the stage is dropped.
 pub(crate) struct Stage {
@@ -70,7 +72,7 @@ impl Stage {
     }
 
     pub(crate) fn start_proxy(&mut self) {
-        self.act("the proxy starts");
+        self.act(PROXY_STARTS);
         self.started = Some(Instant::now());
         self.proxy.start();
     }
@@ -150,12 +152,22 @@ impl Stage {
             thread::sleep(Duration::from_secs(1));
         }
         self.elections[1] = self.proxy.elections();
-        self.act("the clients stop");
+        self.act(CLIENTS_STOP);
         let (load, hiccup) = self.load.take().expect("the clients were started");
         self.hiccup = hiccup.worst();
         let diaries = load.finish();
         self.act("the clients have stopped");
         (diaries, self.group.wait_settled())
+    }
+
+    /// From when on both the proxy and the clients ran, until the clients were told to stop.
+    pub(crate) fn under_load(&self) -> (Instant, Instant) {
+        let when = |wanted: &str| {
+            let act = self.acts.iter().find(|(_, what)| what == wanted);
+            act.map_or(self.began, |(at, _)| *at)
+        };
+        let start = when(CLIENTS_START).max(when(PROXY_STARTS));
+        (start, when(CLIENTS_STOP))
     }
 
     /// From the first thing that was done to the group under load, to the promotion.

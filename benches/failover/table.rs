@@ -17,7 +17,8 @@ pub(crate) fn render(runs: &[Run]) -> String {
          1st write: from the promotion (cold start: from the proxy's start) to the first durable write\n\
          gap: longest time without a durable write (> : until the end); read: longest wait of one reader\n\
          wrong: acknowledged by a node that was not the primary; handover: the same within the time to notice\n\
-         stale: reads that did not see a durable write acknowledged {} s before\n         hiccup: longest that the machine itself stood still; load: of the machine\n",
+         stale: reads that did not see a durable write acknowledged {} s before\n\
+         hiccup: longest that the machine itself stood still; load: of the machine\n",
         STALE.as_secs()
     );
     let mut sorted: Vec<&Run> = runs.iter().collect();
