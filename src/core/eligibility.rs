@@ -364,6 +364,19 @@ mod tests {
     }
 
     #[test]
+    fn r8_silence_is_counted_to_two_and_ends_with_an_answer() {
+        let timed_out = |times| node(vec![Outcome::TimedOut(Stage::Reply); times]);
+        let counted = [0, 1, 2, 3].map(|times| silence(&timed_out(times)));
+        assert_eq!(
+            counted,
+            [Silence::None, Silence::Once, Silence::Twice, Silence::Twice]
+        );
+        let mut heard = timed_out(3);
+        heard.fold(&report(at_100s(), Outcome::Busy), LIMITS);
+        assert_eq!(silence(&heard), Silence::None);
+    }
+
+    #[test]
     fn orders_of_the_operator() {
         let mut node = saying(replica("run", "hist", &master()));
         node.order = Order::Drain;
