@@ -72,19 +72,26 @@ impl Track {
         let offset = primary.offset;
         match self.samples.back_mut() {
             Some(latest) if latest.offset == offset => latest.last = seen,
-            _ => self.samples.push_back(Sample {
-                offset,
-                first: seen,
-                last: seen,
-            }),
+            _ => {
+                if self.samples.len() == SAMPLES {
+                    self.thin_out();
+                }
+                self.samples.push_back(Sample {
+                    offset,
+                    first: seen,
+                    last: seen,
+                });
+            }
         }
-        if self.samples.len() > SAMPLES {
-            let mut keep = false;
-            self.samples.retain(|_| {
-                keep = !keep;
-                keep
-            });
-        }
+    }
+
+    /// Forgets every other sample, but not the oldest one.
+    fn thin_out(&mut self) {
+        let mut keep = false;
+        self.samples.retain(|_| {
+            keep = !keep;
+            keep
+        });
     }
 
     /// How far a replica is behind, from its facts, from when its check began (what the primary did
@@ -287,6 +294,34 @@ mod tests {
         }
         assert!(track.samples.len() <= SAMPLES);
         assert_eq!(track.samples.front().unwrap().offset, 0);
+    }
+
+    #[test]
+    fn r10_an_idle_primary_wears_out_no_memory() {
+        let mut track = track(&[(1, 100), (2, 200), (3, 300)]);
+        for second in 4..4000 {
+            track.note(&primary_at(300), at(second * 1000));
+        }
+        let lag = track.measure(&replica_at(250), at(4_000_000), Lag::None);
+        assert_eq!(
+            lag,
+            Lag::Behind {
+                bytes: 50,
+                since: at(2000)
+            }
+        );
+    }
+
+    #[test]
+    fn r10_a_replica_is_stale_beyond_the_limit_only() {
+        let behind = Lag::Behind {
+            bytes: 1,
+            since: at(1000),
+        };
+        let limit = at(1000).plus(STALE_AFTER);
+        assert!(!behind.is_stale(limit));
+        assert!(behind.is_stale(limit.plus(Duration::from_millis(1))));
+        assert!(!Lag::None.is_stale(limit) && !Lag::Unmeasured.is_stale(limit));
     }
 
     #[test]
