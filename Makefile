@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench components
+.PHONY: help demo test lint bench mutants components
 
 CARGO ?= cargo
 STORY ?=
@@ -37,6 +37,11 @@ test: lint ## Lint, every test, and benches that compile
 bench: ## Measures the hot paths
 	@scripts/need.sh cc
 	$(CARGO) bench --locked
+
+mutants: ## Breaks the rules of routing one by one, to see that a test notices each (takes hours)
+	@scripts/need.sh cc
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
+	$(CARGO) mutants --output target
 
 # A minimal Rust installation lacks these two.
 components:
