@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-failover components
+.PHONY: help demo test lint bench bench-failover mutants components
 
 CARGO ?= cargo
 STORY ?=
@@ -41,6 +41,11 @@ bench: ## Measures the hot paths
 bench-failover: ## Plays failovers to rolecall and HAProxy, and counts (SCENARIOS=, PROXIES=, ROUNDS= choose)
 	@scripts/need.sh cc redis-server redis-sentinel haproxy setpriv
 	$(CARGO) bench --locked --bench failover
+
+mutants: ## Breaks the rules of routing one by one, to see that a test notices each (takes hours)
+	@scripts/need.sh cc
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
+	$(CARGO) mutants --output target
 
 # A minimal Rust installation lacks these two.
 components:
