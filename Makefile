@@ -4,16 +4,18 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench components
+.PHONY: help demo test lint bench bench-micro components
 
 CARGO ?= cargo
 STORY ?=
+ROWS ?=
+ROUNDS ?=
 # Tests hold thousands of connections open: as many descriptors as the system allows.
 MANY_FILES := ulimit -n "$$(ulimit -Hn)" || true
 
 help: ## Says what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
-	@printf 'make demo STORY=1\n              Plays one failover by itself, with times, and ends\n'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 18
+	@printf 'make demo STORY=1\n                  Plays one failover by itself, with times, and ends\n'
 
 demo: ## Runs a Redis group with Sentinels and rolecall in front, live
 	@scripts/need.sh cc redis-server
@@ -34,9 +36,13 @@ test: lint ## Lint, every test, and benches that compile
 	fi
 	$(CARGO) bench --no-run --locked
 
-bench: ## Measures the hot paths
+bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
+	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx
+	$(MANY_FILES); ROWS='$(ROWS)' ROUNDS='$(ROUNDS)' $(CARGO) bench --locked --bench compare
+
+bench-micro: ## Measures the hot paths by themselves
 	@scripts/need.sh cc
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench core
 
 # A minimal Rust installation lacks these two.
 components:

@@ -1,0 +1,23 @@
+//! Addresses that nobody else uses.
+//!
+//! Connections to 127.0.0.0/8 come from 127.0.0.1, so on any other loopback address only those ports are
+//! taken that somebody listens on. Each run has its own addresses, by its pid.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::Result;
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// An address where nobody listens now, and that this run gives out once.
+pub(crate) fn free() -> Result<SocketAddr> {
+    let ip = IpAddr::V4(loopback(1 + NEXT.fetch_add(1, Ordering::Relaxed) % 200));
+    Ok(TcpListener::bind((ip, 0))?.local_addr()?)
+}
+
+fn loopback(last: u32) -> Ipv4Addr {
+    let pid = std::process::id();
+    let octet = |value: u32| u8::try_from(value % 256).unwrap_or_default();
+    Ipv4Addr::new(127, octet(16 + pid / 256 % 224), octet(pid), octet(last))
+}

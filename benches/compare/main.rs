@@ -1,0 +1,176 @@
+//! `make bench`: rolecall beside HAProxy and nginx, in front of the same Redis, on this machine.
+//!
+//! Every round runs all sides one after the other, in an order that rotates, and each side is compared
+//! with HAProxy in the same round: a machine that is slow for a minute is slow for both. A side is
+//! started anew for each run, so that its memory is that of the row, and nobody else runs beside it.
+//!
+//! `ROWS=get,reconnect` chooses rows, `ROUNDS=9` how many rounds, `SECONDS_PER_RUN=3` how long one run
+//! lasts. The table is on stdout, the same with each round's figures in `target/bench/compare.json`.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts become figures of three digits"
+)]
+
+mod address;
+mod client;
+mod figures;
+mod load;
+mod meter;
+mod node;
+mod process;
+mod report;
+mod rows;
+mod sides;
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use figures::Figures;
+use meter::Machine;
+use node::Node;
+use report::Rounds;
+use rows::{ROWS, Row, Work};
+use sides::{Running, Side};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> Result<()> {
+    // `cargo test --all-targets` runs benches too, without this word.
+    if !env::args().any(|word| word == "--bench") {
+        println!("to measure: make bench");
+        return Ok(());
+    }
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let plan = Plan::read()?;
+    println!("{}", meter::description());
+    println!(
+        "xN: the ratio to haproxy in the same round (median of {} rounds)",
+        plan.rounds
+    );
+    let mut results = Vec::new();
+    for row in &plan.rows {
+        let rounds = run(row, &plan)?;
+        report::print(row, &rounds);
+        results.push(report::json(row, &rounds));
+        // After each row: an interrupted run leaves what it has.
+        write(&results)?;
+    }
+    println!("\n{}", output().display());
+    Ok(())
+}
+
+/// What is to be done.
+struct Plan {
+    rows: Vec<&'static Row>,
+    rounds: usize,
+    /// How long one run lasts, about.
+    seconds: f64,
+}
+
+impl Plan {
+    fn read() -> Result<Self> {
+        let wanted = env::var("ROWS").unwrap_or_default();
+        let wanted: Vec<&str> = wanted
+            .split([',', ' '])
+            .filter(|key| !key.is_empty())
+            .collect();
+        if let Some(unknown) = wanted
+            .iter()
+            .find(|key| ROWS.iter().all(|row| row.key != **key))
+        {
+            let known: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
+            return Err(format!("ROWS: no row {unknown}; there are {}", known.join(", ")).into());
+        }
+        let chosen = |row: &&Row| wanted.is_empty() || wanted.contains(&row.key);
+        Ok(Self {
+            rows: ROWS.iter().filter(chosen).collect(),
+            rounds: number("ROUNDS", 5)?.max(1),
+            seconds: f64::from(number::<u16>("SECONDS_PER_RUN", 3)?.max(1)),
+        })
+    }
+}
+
+fn number<T: std::str::FromStr>(name: &str, default: T) -> Result<T> {
+    match env::var(name) {
+        Err(_) => Ok(default),
+        Ok(text) if text.is_empty() => Ok(default),
+        Ok(text) => text
+            .parse()
+            .map_err(|_| format!("{name}: {text} is no number").into()),
+    }
+}
+
+/// All rounds of a row.
+fn run(row: &Row, plan: &Plan) -> Result<Rounds> {
+    let directory = tempfile::tempdir()?;
+    let node = Node::start(directory.path())?;
+    let work = Measured::prepare(row.work, &node, plan.seconds)?;
+    let mut rounds = Rounds::default();
+    for round in 0..plan.rounds {
+        let mut figures = Vec::new();
+        for place in 0..Side::ALL.len() {
+            let side = Side::ALL[(round + place) % Side::ALL.len()];
+            eprint!(
+                "\r{} {}/{} {:<12}",
+                row.key,
+                round + 1,
+                plan.rounds,
+                side.label()
+            );
+            let running = Running::start(side, node.address, directory.path())?;
+            let pids: Vec<u32> = running.pids().into_iter().chain(node.pids()).collect();
+            let before = Machine::now(&pids);
+            figures.push((side, work.measure(&running)?));
+            rounds.others.push(Machine::now(&pids).others_since(before));
+        }
+        rounds.rounds.push(figures);
+    }
+    eprint!("\r{:<40}\r", "");
+    Ok(rounds)
+}
+
+/// A row's work, with what it took to find out first.
+enum Measured {
+    Benchmark { load: load::Load, requests: u64 },
+}
+
+impl Measured {
+    fn prepare(work: Work, node: &Node, seconds: f64) -> Result<Self> {
+        match work {
+            Work::Benchmark(load) => {
+                node.fill()?;
+                // Behind a proxy the same number takes about twice as long.
+                let requests = load.requests_in(node.address, seconds / 2.0)?;
+                Ok(Self::Benchmark { load, requests })
+            }
+        }
+    }
+
+    fn measure(&self, side: &Running) -> Result<Figures> {
+        match self {
+            Self::Benchmark { load, requests } => load.measure(side, *requests),
+        }
+    }
+}
+
+fn output() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .with_file_name("bench")
+        .join("compare.json")
+}
+
+fn write(results: &[Value]) -> Result<()> {
+    let output = output();
+    if let Some(directory) = output.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    let all = json!({ "machine": meter::description(), "rows": results });
+    Ok(fs::write(output, format!("{all:#}\n"))?)
+}
