@@ -16,6 +16,11 @@ pub(crate) fn free() -> Result<SocketAddr> {
     Ok(TcpListener::bind((ip, 0))?.local_addr()?)
 }
 
+/// An address to connect from; those of [`free`] are others.
+pub(crate) fn source(number: usize) -> IpAddr {
+    IpAddr::V4(loopback(201 + (number % 50) as u32))
+}
+
 fn loopback(last: u32) -> Ipv4Addr {
     let pid = std::process::id();
     let octet = |value: u32| u8::try_from(value % 256).unwrap_or_default();

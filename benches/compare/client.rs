@@ -1,9 +1,11 @@
 //! The little of the protocol that a bench needs beside redis-benchmark.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::Result;
 
@@ -18,6 +20,14 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
         Self::over(TcpStream::connect(address)?)
+    }
+
+    /// From an address of choice, because one alone has too few ports for very many connections.
+    pub(crate) fn connect_from(source: IpAddr, address: SocketAddr) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        socket.connect_timeout(&address.into(), PATIENCE)?;
+        Self::over(socket.into())
     }
 
     fn over(stream: TcpStream) -> Result<Self> {
@@ -48,6 +58,20 @@ impl Client {
             return Err(line.trim_end().into());
         }
         Ok(line.trim_end().to_owned())
+    }
+
+    /// The rest of the answer and whatever follows, as bytes.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.stream.read(buffer)
+    }
+
+    /// Sends a command whose answer is one text of some length.
+    pub(crate) fn text(&mut self, words: &[&[u8]]) -> Result<String> {
+        let head = self.ask(words)?;
+        let length: usize = head.trim_start_matches('$').parse()?;
+        let mut bytes = vec![0; length + 2];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     pub(crate) fn ping(&mut self) -> Result<()> {

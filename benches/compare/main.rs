@@ -17,10 +17,12 @@
 mod address;
 mod client;
 mod figures;
+mod hold;
 mod load;
 mod meter;
 mod node;
 mod process;
+mod replicas;
 mod report;
 mod rows;
 mod sides;
@@ -127,7 +129,7 @@ fn run(row: &Row, plan: &Plan) -> Result<Rounds> {
             let running = Running::start(side, node.address, directory.path())?;
             let pids: Vec<u32> = running.pids().into_iter().chain(node.pids()).collect();
             let before = Machine::now(&pids);
-            figures.push((side, work.measure(&running)?));
+            figures.push((side, work.measure(&running, &node)?));
             rounds.others.push(Machine::now(&pids).others_since(before));
         }
         rounds.rounds.push(figures);
@@ -139,6 +141,9 @@ fn run(row: &Row, plan: &Plan) -> Result<Rounds> {
 /// A row's work, with what it took to find out first.
 enum Measured {
     Benchmark { load: load::Load, requests: u64 },
+    Idle { sessions: usize },
+    Bulk { seconds: f64 },
+    Replicas { seconds: f64 },
 }
 
 impl Measured {
@@ -150,12 +155,23 @@ impl Measured {
                 let requests = load.requests_in(node.address, seconds / 2.0)?;
                 Ok(Self::Benchmark { load, requests })
             }
+            Work::Idle => Ok(Self::Idle {
+                sessions: hold::most().min(9_000),
+            }),
+            Work::Bulk => {
+                node.fill_bulk(replicas::BULK)?;
+                Ok(Self::Bulk { seconds })
+            }
+            Work::Replicas => Ok(Self::Replicas { seconds }),
         }
     }
 
-    fn measure(&self, side: &Running) -> Result<Figures> {
+    fn measure(&self, side: &Running, node: &Node) -> Result<Figures> {
         match self {
             Self::Benchmark { load, requests } => load.measure(side, *requests),
+            Self::Idle { sessions } => hold::measure(side, *sessions),
+            Self::Bulk { seconds } => replicas::measure_bulk(side, *seconds),
+            Self::Replicas { seconds } => replicas::measure_many(side, node, *seconds),
         }
     }
 }

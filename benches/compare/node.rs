@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::client::{Client, wait_for};
+use crate::client::{Client, PATIENCE, wait_for};
 use crate::load::KEYS;
 use crate::process::Process;
 use crate::{Result, address};
@@ -45,6 +47,36 @@ impl Node {
         let mut client = Client::connect(self.address)?;
         for (key, length) in KEYS {
             client.ask(&[b"SET", key.as_bytes(), &vec![b'x'; length]])?;
+        }
+        Ok(())
+    }
+
+    /// Sets so many values of a mebibyte each.
+    pub(crate) fn fill_bulk(&self, values: usize) -> Result<()> {
+        let mut client = Client::connect(self.address)?;
+        let last = ((1 << 20) - 1).to_string();
+        for value in 0..values {
+            let key = format!("bench:bulk:{value}");
+            // The server fills up with zeros before the last byte.
+            client.ask(&[b"SETRANGE", key.as_bytes(), last.as_bytes(), b"x"])?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it has so many replicas that have their dump.
+    pub(crate) fn wait_for_replicas(&self, count: usize) -> Result<()> {
+        let mut client = Client::connect(self.address)?;
+        let deadline = Instant::now() + PATIENCE;
+        while client
+            .text(&[b"INFO", b"replication"])?
+            .matches("state=online")
+            .count()
+            < count
+        {
+            if Instant::now() > deadline {
+                return Err(format!("fewer than {count} replicas are online").into());
+            }
+            thread::sleep(Duration::from_millis(5));
         }
         Ok(())
     }

@@ -16,6 +16,12 @@ pub(crate) struct Row {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Work {
     Benchmark(Load),
+    /// Open sessions without traffic.
+    Idle,
+    /// Full synchronisations of one replica.
+    Bulk,
+    /// Ten replicas that follow their primary.
+    Replicas,
 }
 
 const SMALL: &[&[Bar]] = &[
@@ -35,6 +41,13 @@ const RECONNECT: &[&[Bar]] = &[
     &[Bar::at_most(Column::Cpu, 0.95)],
     &[Bar::at_most(Column::P99, 1.0)],
 ];
+
+const IDLE: &[&[Bar]] = &[&[Bar::at_most(Column::Memory, 0.40)]];
+
+const REPLICATION: &[&[Bar]] = &[&[
+    Bar::at_least(Column::Throughput, 1.3),
+    Bar::at_most(Column::CpuPerGb, 0.7),
+]];
 
 const fn benchmark(
     key: &'static str,
@@ -94,4 +107,22 @@ pub(crate) const ROWS: &[Row] = &[
         Load::new(50, Request::GetSmall).reconnecting(),
         RECONNECT,
     ),
+    Row {
+        key: "replica",
+        title: "full synchronisations of a replica",
+        work: Work::Bulk,
+        bars: REPLICATION,
+    },
+    Row {
+        key: "replicas",
+        title: "10 replicas that follow their primary (200 Mbit/s each is asked for)",
+        work: Work::Replicas,
+        bars: REPLICATION,
+    },
+    Row {
+        key: "idle",
+        title: "9,000 idle sessions",
+        work: Work::Idle,
+        bars: IDLE,
+    },
 ];

@@ -8,10 +8,7 @@ use std::path::Path;
 
 use crate::client::wait_for;
 use crate::process::Process;
-use crate::{Result, address, meter};
-
-/// Sessions that every proxy is ready for: two descriptors each, of 20,000.
-const SESSIONS: usize = 9_500;
+use crate::{Result, address, hold, meter};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Side {
@@ -107,9 +104,10 @@ fn rolecall(address: SocketAddr, node: SocketAddr) -> Result<String> {
 }
 
 fn haproxy(address: SocketAddr, node: SocketAddr, threads: usize) -> String {
+    let sessions = hold::most();
     format!(
-        "global\n  maxconn {SESSIONS}\n  nbthread {threads}\n\
-         defaults\n  mode tcp\n  maxconn {SESSIONS}\n  timeout connect 1s\n  timeout client 1h\n  \
+        "global\n  maxconn {sessions}\n  nbthread {threads}\n\
+         defaults\n  mode tcp\n  maxconn {sessions}\n  timeout connect 1s\n  timeout client 1h\n  \
          timeout server 1h\n\
          listen redis\n  bind {address}\n  balance leastconn\n  server redis-1 {node}\n"
     )
@@ -125,6 +123,6 @@ fn nginx(address: SocketAddr, node: SocketAddr, directory: &Path) -> String {
          stream {{\n  upstream redis {{ least_conn; server {node}; }}\n  server {{\n    \
          listen {address} reuseport backlog=4096;\n    proxy_pass redis;\n    proxy_timeout 1h;\n    \
          proxy_connect_timeout 1s;\n  }}\n}}\n",
-        files = 2 * SESSIONS + 500,
+        files = 2 * hold::most() + 500,
     )
 }
