@@ -10,10 +10,17 @@ use crate::Result;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// The port that everybody uses in production. It lies below those of outgoing connections, which
+/// matters: a proxy may treat a node among those with more care.
+const PORT: u16 = 6379;
+
 /// An address where nobody listens now, and that this run gives out once.
 pub(crate) fn free() -> Result<SocketAddr> {
-    let ip = IpAddr::V4(loopback(1 + NEXT.fetch_add(1, Ordering::Relaxed) % 200));
-    Ok(TcpListener::bind((ip, 0))?.local_addr()?)
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let ip = IpAddr::V4(loopback(1 + number % 200));
+    // Each round of 200 has a port of its own: what lingers of earlier ones is not met again.
+    let port = PORT + u16::try_from(number / 200)?;
+    Ok(TcpListener::bind((ip, port))?.local_addr()?)
 }
 
 /// An address to connect from; those of [`free`] are others.

@@ -5,7 +5,7 @@
 //! started anew for each run, so that its memory is that of the row, and nobody else runs beside it.
 //!
 //! `ROWS=get,reconnect` chooses rows, `ROUNDS=9` how many rounds, `SECONDS_PER_RUN=3` how long one run
-//! lasts. The table is on stdout, the same with each round's figures in `target/bench/compare.json`.
+//! lasts, `SIDES=rolecall,haproxy` who takes part; `OTHER=path` adds another build of rolecall. The table is on stdout, the same with each round's figures in `target/bench/compare.json`.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -115,10 +115,10 @@ fn run(row: &Row, plan: &Plan) -> Result<Rounds> {
     let node = Node::start(directory.path())?;
     let work = Measured::prepare(row.work, &node, plan.seconds)?;
     let mut rounds = Rounds::default();
+    let mut sides = Side::all();
     for round in 0..plan.rounds {
         let mut figures = Vec::new();
-        for place in 0..Side::ALL.len() {
-            let side = Side::ALL[(round + place) % Side::ALL.len()];
+        for side in sides.iter().copied() {
             eprint!(
                 "\r{} {}/{} {:<12}",
                 row.key,
@@ -133,6 +133,7 @@ fn run(row: &Row, plan: &Plan) -> Result<Rounds> {
             rounds.others.push(Machine::now(&pids).others_since(before));
         }
         rounds.rounds.push(figures);
+        sides.rotate_left(1);
     }
     eprint!("\r{:<40}\r", "");
     Ok(rounds)

@@ -28,6 +28,11 @@ impl Rounds {
             .collect()
     }
 
+    fn has(&self, column: Column) -> bool {
+        let mut all = self.rounds.iter().flatten();
+        all.any(|(_, figures)| figures.get(column).is_some())
+    }
+
     fn median(&self, side: Side, column: Column) -> Option<f64> {
         median(self.values(side, column))
     }
@@ -61,10 +66,7 @@ fn value(round: &[(Side, Figures)], side: Side, column: Column) -> Option<f64> {
 
 /// Prints a row: the figures of each side with their ratios to HAProxy, the bars, and the warnings.
 pub(crate) fn print(row: &Row, rounds: &Rounds) {
-    let columns: Vec<Column> = Column::ALL
-        .into_iter()
-        .filter(|c| !rounds.values(Side::Haproxy, *c).is_empty())
-        .collect();
+    let columns: Vec<Column> = Column::ALL.into_iter().filter(|c| rounds.has(*c)).collect();
     println!(
         "\n{} ({}), {} rounds",
         row.title,
@@ -76,7 +78,7 @@ pub(crate) fn print(row: &Row, rounds: &Rounds) {
         print!(" {:>20}", column.label());
     }
     println!();
-    for side in Side::ALL {
+    for side in Side::all() {
         print!("  {:<10}", side.label());
         for column in &columns {
             print!(" {:>20}", cell(rounds, side, *column));
@@ -147,7 +149,7 @@ fn warnings(rounds: &Rounds) -> Vec<String> {
 
 /// A row as JSON: medians, ratios, and each round.
 pub(crate) fn json(row: &Row, rounds: &Rounds) -> Value {
-    let sides = Side::ALL.into_iter().map(|side| {
+    let sides = Side::all().into_iter().map(|side| {
         let all = |pick: &dyn Fn(Column) -> Option<f64>| -> Value {
             Column::ALL
                 .into_iter()

@@ -2,6 +2,7 @@
 //! would have it. None of them logs single connections, and only rolecall checks its node (it cannot do
 //! without): what that costs is in its figures.
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,16 +18,33 @@ pub(crate) enum Side {
     Haproxy,
     HaproxyOne,
     Nginx,
+    /// Another build of rolecall.
+    Other,
 }
 
+/// Names the program of [`Side::Other`].
+const OTHER: &str = "OTHER";
+
 impl Side {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Direct,
-        Self::Rolecall,
-        Self::Haproxy,
-        Self::HaproxyOne,
-        Self::Nginx,
-    ];
+    /// Those that take part.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![
+            Self::Direct,
+            Self::Rolecall,
+            Self::Haproxy,
+            Self::HaproxyOne,
+            Self::Nginx,
+        ];
+        if let Ok(words) = env::var("SIDES").as_deref()
+            && !words.is_empty()
+        {
+            all.retain(|side| words.split([',', ' ']).any(|word| word == side.label()));
+        }
+        if env::var(OTHER).is_ok_and(|path| !path.is_empty()) {
+            all.push(Self::Other);
+        }
+        all
+    }
 
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -35,6 +53,7 @@ impl Side {
             Self::Haproxy => "haproxy",
             Self::HaproxyOne => "haproxy-1",
             Self::Nginx => "nginx",
+            Self::Other => "other",
         }
     }
 }
@@ -58,7 +77,7 @@ impl Running {
         }
         let address = address::free()?;
         let text = match side {
-            Side::Direct | Side::Rolecall => rolecall(address, node)?,
+            Side::Direct | Side::Rolecall | Side::Other => rolecall(address, node)?,
             Side::Haproxy => haproxy(address, node, meter::cores()),
             Side::HaproxyOne => haproxy(address, node, 1),
             Side::Nginx => nginx(address, node, directory),
@@ -82,7 +101,9 @@ fn launch(side: Side, text: &str, directory: &Path) -> Result<Process> {
     let file = directory.join(format!("{}.conf", side.label()));
     fs::write(&file, text)?;
     let file = file.to_string_lossy();
+    let other = env::var(OTHER).unwrap_or_default();
     let words: &[&str] = match side {
+        Side::Other => &[&other, "run", "-c", &file],
         Side::Direct | Side::Rolecall => &[env!("CARGO_BIN_EXE_rolecall"), "run", "-c", &file],
         Side::Haproxy | Side::HaproxyOne => &["haproxy", "-db", "-f", &file],
         Side::Nginx => &["nginx", "-c", &file, "-e", "stderr"],
