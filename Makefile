@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-micro components
+.PHONY: help demo test lint bench bench-scale bench-micro components
 
 CARGO ?= cargo
 STORY ?=
@@ -40,9 +40,13 @@ bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx
 	$(MANY_FILES); ROWS='$(ROWS)' ROUNDS='$(ROUNDS)' $(CARGO) bench --locked --bench compare
 
+bench-scale: ## How cost grows with sessions and nodes, and the longest pause
+	@scripts/need.sh cc redis-server redis-benchmark
+	$(MANY_FILES); ROWS=scale $(CARGO) bench --locked --bench compare
+
 bench-micro: ## Measures the hot paths by themselves
 	@scripts/need.sh cc
-	$(CARGO) bench --locked --bench core
+	$(CARGO) bench --locked --bench core --bench relay
 
 # A minimal Rust installation lacks these two.
 components:

@@ -17,6 +17,7 @@
 mod address;
 mod client;
 mod figures;
+mod fleet;
 mod hold;
 mod load;
 mod meter;
@@ -25,12 +26,13 @@ mod process;
 mod replicas;
 mod report;
 mod rows;
+mod scale;
 mod sides;
 
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -52,6 +54,13 @@ fn main() -> Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
     let plan = Plan::read()?;
     println!("{}", meter::description());
+    if plan.scale {
+        let tables = scale::run(plan.seconds)?;
+        return write(
+            &json!({ "machine": meter::description(), "scale": tables }),
+            "scale.json",
+        );
+    }
     println!(
         "xN: the ratio to haproxy in the same round (median of {} rounds)",
         plan.rounds
@@ -62,15 +71,20 @@ fn main() -> Result<()> {
         report::print(row, &rounds);
         results.push(report::json(row, &rounds));
         // After each row: an interrupted run leaves what it has.
-        write(&results)?;
+        let all = json!({ "machine": meter::description(), "rows": results });
+        write(&all, "compare.json")?;
     }
-    println!("\n{}", output().display());
     Ok(())
 }
+
+/// What `ROWS=` calls the tables of [`scale`].
+const SCALE: &str = "scale";
 
 /// What is to be done.
 struct Plan {
     rows: Vec<&'static Row>,
+    /// The tables of [`scale`] instead of rows.
+    scale: bool,
     rounds: usize,
     /// How long one run lasts, about.
     seconds: f64,
@@ -83,9 +97,10 @@ impl Plan {
             .split([',', ' '])
             .filter(|key| !key.is_empty())
             .collect();
+        let scale = wanted.contains(&SCALE);
         if let Some(unknown) = wanted
             .iter()
-            .find(|key| ROWS.iter().all(|row| row.key != **key))
+            .find(|key| **key != SCALE && ROWS.iter().all(|row| row.key != **key))
         {
             let known: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
             return Err(format!("ROWS: no row {unknown}; there are {}", known.join(", ")).into());
@@ -93,6 +108,7 @@ impl Plan {
         let chosen = |row: &&Row| wanted.is_empty() || wanted.contains(&row.key);
         Ok(Self {
             rows: ROWS.iter().filter(chosen).collect(),
+            scale,
             rounds: number("ROUNDS", 5)?.max(1),
             seconds: f64::from(number::<u16>("SECONDS_PER_RUN", 3)?.max(1)),
         })
@@ -177,17 +193,10 @@ impl Measured {
     }
 }
 
-fn output() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .with_file_name("bench")
-        .join("compare.json")
-}
-
-fn write(results: &[Value]) -> Result<()> {
-    let output = output();
-    if let Some(directory) = output.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    let all = json!({ "machine": meter::description(), "rows": results });
-    Ok(fs::write(output, format!("{all:#}\n"))?)
+/// Writes results beside the build, as `target/bench/name`.
+fn write(results: &Value, name: &str) -> Result<()> {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("bench");
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join(name), format!("{results:#}\n"))?;
+    Ok(())
 }

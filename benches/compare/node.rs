@@ -80,4 +80,12 @@ impl Node {
         }
         Ok(())
     }
+
+    /// Makes it a replica of another one.
+    pub(crate) fn follow(&self, primary: SocketAddr) -> Result<()> {
+        let (ip, port) = (primary.ip().to_string(), primary.port().to_string());
+        let mut client = Client::connect(self.address)?;
+        client.ask(&[b"REPLICAOF", ip.as_bytes(), port.as_bytes()])?;
+        Ok(())
+    }
 }
