@@ -60,7 +60,8 @@ impl Load {
             if taken >= 0.2 {
                 return Ok((rate * seconds) as u64);
             }
-            count = (count * 2).max((rate * 0.3) as u64);
+            // A run of less than a millisecond is told as one of infinite speed.
+            count = ((rate * 0.3) as u64).clamp(count * 2, count * 20);
         }
     }
 
