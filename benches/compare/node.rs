@@ -20,7 +20,7 @@ impl Node {
     pub(crate) fn start(directory: &Path) -> Result<Self> {
         let address = address::free()?;
         let (ip, port) = (address.ip().to_string(), address.port().to_string());
-        let directory = directory.join(format!("redis-{}", address.port()));
+        let directory = directory.join(format!("redis-{ip}-{port}"));
         std::fs::create_dir(&directory)?;
         let place = directory.to_string_lossy();
         #[rustfmt::skip]
