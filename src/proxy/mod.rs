@@ -31,7 +31,6 @@ mod telemetry;
 mod worker;
 
 use std::io;
-use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -127,11 +126,12 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
             }
         }
     }
-    let loads = Arc::new(Loads::new(settings.listeners.iter().map(|each| each.id)));
+    let listeners = settings.listeners.iter().map(|each| each.id);
+    let loads = Arc::new(Loads::new(listeners, workers));
     let (doors, handed): (Vec<_>, Vec<_>) = (0..workers)
-        .map(|_| {
+        .map(|index| {
             let (hand, handed) = mpsc::unbounded_channel();
-            let connections = AtomicUsize::new(0);
+            let connections = loads.worker(index);
             (Door { connections, hand }, handed)
         })
         .unzip();
