@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, AdminState};
+use crate::admin::{self, AdminState, ConfigState, Sources};
 use crate::config::model::Config;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
@@ -32,9 +32,9 @@ pub enum RunError {
     /// A listener could not be opened.
     #[error("{0}")]
     Proxy(#[from] proxy::StartError),
-    /// The admin address could not be opened.
+    /// The admin address or socket could not be opened.
     #[error("{0}")]
-    Admin(#[from] admin::BindError),
+    Admin(#[from] admin::OpenError),
     /// A bug of ours: without checks nobody would enforce roles, so the process ends and is restarted.
     #[error("the checks have died: {0}: please report this bug")]
     ChecksDied(String),
@@ -47,15 +47,18 @@ pub enum RunError {
 pub fn run(path: &Path) -> Result<(), RunError> {
     clock::now();
     let config = config::load(path)?;
+    let loaded = ConfigState {
+        path: path.to_owned(),
+        loaded: SystemTime::now(),
+        refused: None,
+        config: Arc::new(config.clone()),
+    };
     let telemetry = telemetry::init(config.log)?;
-    for key in config::summary::not_yet(&config) {
-        tracing::warn!("{key}");
-    }
     let metrics = metrics::install()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(control(config, metrics, telemetry.dropped()));
+    let ended = runtime.block_on(control(config, loaded, metrics, &telemetry));
     // A look-up that hangs in the system's resolver must not hold up the end.
     runtime.shutdown_background();
     if let Err(error) = &ended {
@@ -66,8 +69,9 @@ pub fn run(path: &Path) -> Result<(), RunError> {
 
 async fn control(
     config: Config,
+    loaded: ConfigState,
     metrics: metrics::Handle,
-    dropped: telemetry::Dropped,
+    telemetry: &telemetry::Telemetry,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     raise_descriptor_limit();
@@ -89,22 +93,39 @@ async fn control(
         alarms: alarms_in,
     };
     let proxy = proxy::start(settings, feed)?;
-    if let Some(address) = config.admin.http {
-        let admin = admin::bind(address).await?;
-        serve_admin(admin, &config, metrics.clone(), snapshots, &draining, &stop);
-    }
+    // Whoever connects waits in the kernel until there is something to tell.
+    let admin = admin::open(&config.admin).await?;
+    let dropped = telemetry.dropped();
     tokio::spawn(metrics::upkeep(
-        metrics,
+        metrics.clone(),
         move || dropped.lines(),
         stop.clone(),
     ));
     let loads = proxy.loads();
     let outlets = check::Outlets {
         snapshots: publisher,
-        journal,
-        sessions: Arc::new(move |node| loads.sessions(node)),
+        journal: journal.clone(),
+        sessions: Arc::new({
+            let loads = Arc::clone(&loads);
+            move |node| loads.sessions(node)
+        }),
     };
-    let (mut checks, _control) = check::start(&config, &outlets, alarms, &stop);
+    let (mut checks, control) = check::start(&config, &outlets, alarms, &stop);
+    let level = telemetry.switch();
+    let (_config_told, config_state) = watch::channel(loaded);
+    let state = AdminState {
+        metrics,
+        readiness: readiness(&config, snapshots, &draining),
+        sources: Sources {
+            control,
+            journal,
+            loads,
+            config: config_state,
+            draining: Arc::clone(&draining),
+            set_level: Arc::new(move |wanted| level.set(wanted)),
+        },
+    };
+    let admin = admin.serve(&state, &stop);
     announce(&config, &proxy);
 
     tokio::select! {
@@ -114,23 +135,22 @@ async fn control(
     draining.store(true, Ordering::Relaxed);
     drain(proxy, config.grace, &mut signals).await;
     stop.cancel();
+    admin.ended().await;
     Ok(())
 }
 
-fn serve_admin(
-    admin: Admin,
+/// What /readyz asks.
+fn readiness(
     config: &Config,
-    metrics: metrics::Handle,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     draining: &Arc<AtomicBool>,
-    stop: &CancellationToken,
-) {
+) -> admin::Readiness {
     let listeners = config.listeners.clone();
     // Once ready, ready for good: a node that moves later is unknown for a moment, and no reason to
     // take the proxy out.
     let ready = AtomicBool::new(false);
     let draining = Arc::clone(draining);
-    let readiness = move || {
+    Arc::new(move || {
         if draining.load(Ordering::Relaxed) {
             return vec!["draining: no new connections are accepted".to_owned()];
         }
@@ -140,13 +160,7 @@ fn serve_admin(
         let missing = admin::readiness(&snapshots.borrow(), &listeners);
         ready.fetch_or(missing.is_empty(), Ordering::Relaxed);
         missing
-    };
-    let state = AdminState {
-        metrics,
-        readiness: Arc::new(readiness),
-    };
-    tracing::info!("admin listens on http://{}", admin.address());
-    tokio::spawn(admin.serve(state, stop.clone()));
+    })
 }
 
 /// The first signal lets sessions go on for the grace, the second ends them now.

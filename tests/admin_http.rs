@@ -8,13 +8,18 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use rolecall::admin::{self, AdminState, BindError, Limits};
+use rolecall::admin::{self, AdminState, BindError, ConfigState, Limits, Sources};
+use rolecall::check::Control;
+use rolecall::config;
+use rolecall::journal::Journal;
 use rolecall::metrics::{self, Kind};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Long past anything that should happen here, on a busy machine too.
@@ -66,6 +71,7 @@ impl Server {
         let state = AdminState {
             metrics: METRICS.clone(),
             readiness: Arc::new(move || told.lock().unwrap().clone()),
+            sources: sources(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -75,9 +81,10 @@ impl Server {
             .block_on(admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))))
             .unwrap()
             .with_limits(limits);
-        let address = admin.address();
+        let address = admin.address().unwrap();
         let token = cancel.clone();
-        let thread = thread::spawn(move || runtime.block_on(admin.serve(state, token)));
+        let thread =
+            thread::spawn(move || runtime.block_on(async { admin.serve(&state, &token).ended().await }));
         Self {
             address,
             missing,
@@ -114,6 +121,28 @@ impl Drop for Server {
         if !thread::panicking() {
             ended.unwrap();
         }
+    }
+}
+
+/// Of a proxy that does nothing.
+fn sources() -> Sources {
+    let text = "groups: { main: { nodes: { redis-1: \"127.0.0.1:7001\" } } }\n\
+                listeners: { redis-rw: { bind: \"127.0.0.1:6379\", access: read-write } }\n";
+    let no_file = |_: &Path| Err(ErrorKind::NotFound.into());
+    let config = config::parse(text, "rolecall.yaml", &|_| None, &no_file).unwrap();
+    let (_, config) = watch::channel(ConfigState {
+        path: "rolecall.yaml".into(),
+        loaded: SystemTime::now(),
+        refused: None,
+        config: Arc::new(config),
+    });
+    Sources {
+        control: Control::default(),
+        journal: Journal::default(),
+        loads: Arc::default(),
+        config,
+        draining: Arc::default(),
+        set_level: Arc::new(|_| ()),
     }
 }
 
