@@ -83,8 +83,9 @@ impl Server {
             .with_limits(limits);
         let address = admin.address().unwrap();
         let token = cancel.clone();
-        let thread =
-            thread::spawn(move || runtime.block_on(async { admin.serve(&state, &token).ended().await }));
+        let thread = thread::spawn(move || {
+            runtime.block_on(async { admin.serve(&state, &token).ended().await })
+        });
         Self {
             address,
             missing,

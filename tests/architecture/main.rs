@@ -65,7 +65,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
-    ("cli", &["app", "config", "demo", "telemetry", "api"]),
+    (
+        "cli",
+        &["app", "config", "demo", "telemetry", "api", "core::time"],
+    ),
     ("main", &["cli", "app", "telemetry"]),
 ];
 
