@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench components
+.PHONY: help demo test lint bench bench-failover components
 
 CARGO ?= cargo
 STORY ?=
@@ -12,8 +12,8 @@ STORY ?=
 MANY_FILES := ulimit -n "$$(ulimit -Hn)" || true
 
 help: ## Says what there is
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
-	@printf 'make demo STORY=1\n              Plays one failover by itself, with times, and ends\n'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 21
+	@printf 'make demo STORY=1    Plays one failover by itself, with times, and ends\n'
 
 demo: ## Runs a Redis group with Sentinels and rolecall in front, live
 	@scripts/need.sh cc redis-server
@@ -36,7 +36,11 @@ test: lint ## Lint, every test, and benches that compile
 
 bench: ## Measures the hot paths
 	@scripts/need.sh cc
-	$(CARGO) bench --locked
+	$(CARGO) bench --locked --bench core
+
+bench-failover: ## Plays failovers to rolecall and HAProxy, and counts (SCENARIOS=, PROXIES=, ROUNDS= choose)
+	@scripts/need.sh cc redis-server redis-sentinel haproxy setpriv
+	$(CARGO) bench --locked --bench failover
 
 # A minimal Rust installation lacks these two.
 components:

@@ -9,6 +9,7 @@ package_of() {
         redis-cli | redis-benchmark) echo redis-tools ;;
         promtool) echo prometheus ;;
         ps | pgrep) echo procps ;;
+        setpriv) echo util-linux ;;
         *) echo "$1" ;;
     esac
 }
@@ -69,7 +70,7 @@ install || by_hand "apt-get could not install them (see above)"
 if command -v systemctl >/dev/null 2>&1; then
     for package in "${packages[@]}"; do
         case "$package" in
-            redis-server | redis-sentinel | prometheus)
+            haproxy | redis-server | redis-sentinel | prometheus)
                 run systemctl disable --quiet "$package" 2>/dev/null || true
                 ;;
         esac

@@ -1,21 +1,25 @@
 //! Puts the house together: checks and admin on the control thread, traffic on the workers, signals.
 
+mod reload;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, AdminState, ConfigState, Sources};
-use crate::config::model::Config;
+use crate::admin::{self, AdminState, Sources};
+use crate::config::model::{Config, InForce};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
 use crate::journal::Journal;
 use crate::proxy::{self, Feed, Proxy, ProxySettings};
+use crate::telemetry::Telemetry;
 use crate::{check, clock, config, metrics, telemetry};
+use reload::{Parts, Reloader};
 
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
@@ -47,18 +51,12 @@ pub enum RunError {
 pub fn run(path: &Path) -> Result<(), RunError> {
     clock::now();
     let config = config::load(path)?;
-    let loaded = ConfigState {
-        path: path.to_owned(),
-        loaded: SystemTime::now(),
-        refused: None,
-        config: Arc::new(config.clone()),
-    };
     let telemetry = telemetry::init(config.log)?;
     let metrics = metrics::install()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(control(config, loaded, metrics, &telemetry));
+    let ended = runtime.block_on(control(path, config, metrics, &telemetry));
     // A look-up that hangs in the system's resolver must not hold up the end.
     runtime.shutdown_background();
     if let Err(error) = &ended {
@@ -68,10 +66,10 @@ pub fn run(path: &Path) -> Result<(), RunError> {
 }
 
 async fn control(
+    path: &Path,
     config: Config,
-    loaded: ConfigState,
     metrics: metrics::Handle,
-    telemetry: &telemetry::Telemetry,
+    telemetry: &Telemetry,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     raise_descriptor_limit();
@@ -93,14 +91,6 @@ async fn control(
         alarms: alarms_in,
     };
     let proxy = proxy::start(settings, feed)?;
-    // Whoever connects waits in the kernel until there is something to tell.
-    let admin = admin::open(&config.admin).await?;
-    let dropped = telemetry.dropped();
-    tokio::spawn(metrics::upkeep(
-        metrics.clone(),
-        move || dropped.lines(),
-        stop.clone(),
-    ));
     let loads = proxy.loads();
     let outlets = check::Outlets {
         snapshots: publisher,
@@ -110,30 +100,52 @@ async fn control(
             move |node| loads.sessions(node)
         }),
     };
-    let (mut checks, control) = check::start(&config, &outlets, alarms, &stop);
+    // Whoever connects waits in the kernel until there is something to tell.
+    let admin = admin::open(&config.admin).await?;
+    let mut checks = check::start(&config, outlets, alarms, &stop);
+    announce(&config, &proxy);
+    let mut reloader = Reloader::new(path, config, checks.ids());
     let level = telemetry.switch();
-    let (_config_told, config_state) = watch::channel(loaded);
     let state = AdminState {
-        metrics,
-        readiness: readiness(&config, snapshots, &draining),
+        metrics: metrics.clone(),
+        readiness: readiness(reloader.watch(), snapshots, &draining),
         sources: Sources {
-            control,
-            journal,
+            control: checks.control(),
+            journal: journal.clone(),
             loads,
-            config: config_state,
+            in_force: reloader.watch(),
             draining: Arc::clone(&draining),
             set_level: Arc::new(move |wanted| level.set(wanted)),
         },
     };
     let admin = admin.serve(&state, &stop);
-    announce(&config, &proxy);
-
-    tokio::select! {
-        () = signals.wait_for_end() => {}
-        Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
+    let dropped = telemetry.dropped();
+    tokio::spawn(metrics::upkeep(
+        metrics,
+        move || dropped.lines(),
+        stop.clone(),
+    ));
+    loop {
+        tokio::select! {
+            signal = signals.next() => match signal {
+                Asked::End => break,
+                Asked::Reload => {
+                    let parts = Parts {
+                        proxy: &proxy,
+                        checks: &mut checks,
+                        telemetry,
+                        journal: &journal,
+                    };
+                    // The journal tells how it ended.
+                    let _told = reloader.reload(parts).await;
+                }
+            },
+            bug = checks.died() => return Err(RunError::ChecksDied(bug.to_string())),
+        }
     }
+    let grace = reloader.watch().borrow().config.grace;
     draining.store(true, Ordering::Relaxed);
-    drain(proxy, config.grace, &mut signals).await;
+    drain(proxy, grace, &mut signals).await;
     stop.cancel();
     admin.ended().await;
     Ok(())
@@ -141,11 +153,10 @@ async fn control(
 
 /// What /readyz asks.
 fn readiness(
-    config: &Config,
+    in_force: watch::Receiver<InForce>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     draining: &Arc<AtomicBool>,
 ) -> admin::Readiness {
-    let listeners = config.listeners.clone();
     // Once ready, ready for good: a node that moves later is unknown for a moment, and no reason to
     // take the proxy out.
     let ready = AtomicBool::new(false);
@@ -157,7 +168,8 @@ fn readiness(
         if ready.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        let missing = admin::readiness(&snapshots.borrow(), &listeners);
+        let listeners = &in_force.borrow().config.listeners;
+        let missing = admin::readiness(&snapshots.borrow(), listeners);
         ready.fetch_or(missing.is_empty(), Ordering::Relaxed);
         missing
     })
@@ -223,17 +235,28 @@ impl Signals {
         })
     }
 
-    /// Waits for SIGTERM or SIGINT.
-    async fn wait_for_end(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => tracing::warn!(
-                    "SIGHUP: this version cannot reload; the running configuration stays. Restart \
-                     it to use another one"
-                ),
-            }
+    /// Waits for what a signal asks for.
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.hang_up.recv() => Asked::Reload,
         }
     }
+
+    /// Waits for SIGTERM or SIGINT.
+    async fn wait_for_end(&mut self) {
+        while self.next().await == Asked::Reload {
+            tracing::warn!("SIGHUP: draining, so the configuration is not read again");
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// SIGTERM or SIGINT.
+    End,
+    /// SIGHUP.
+    Reload,
 }

@@ -60,6 +60,23 @@ pub enum Happening {
         /// Which worker.
         worker: usize,
     },
+    /// A switchover began or ended.
+    Switchover {
+        /// The group.
+        group: Arc<str>,
+        /// What happened, as a sentence.
+        text: Arc<str>,
+    },
+    /// Another configuration is in force.
+    Reloaded {
+        /// What is different, a line each.
+        changes: Vec<Arc<str>>,
+    },
+    /// A configuration was refused; the one before stays in force.
+    ReloadRefused {
+        /// What is wrong with it.
+        why: Arc<str>,
+    },
 }
 
 /// The event list. Cheap to clone; all clones are one list.
@@ -120,8 +137,12 @@ impl Journal {
 
 impl Happening {
     fn level(&self) -> Level {
-        let Self::Group { kind, .. } = self else {
-            return Level::Info;
+        let kind = match self {
+            Self::Group { kind, .. } => kind,
+            Self::ReloadRefused { .. } => return Level::Warn,
+            Self::Closed { .. } | Self::Reloaded { .. } | Self::Switchover { .. } => {
+                return Level::Info;
+            }
         };
         match kind {
             EventKind::Lost { .. } | EventKind::Gone { .. } | EventKind::Conflict { .. } => {
@@ -158,6 +179,17 @@ impl std::fmt::Display for Happening {
                 };
                 write!(f, "closed {sessions} {noun} of {node}: {reason}")
             }
+            Self::Switchover { text, .. } => f.write_str(text),
+            Self::Reloaded { changes } if changes.is_empty() => {
+                f.write_str("reloaded: nothing is different")
+            }
+            Self::Reloaded { changes } => write!(f, "reloaded: {}", changes.join("; ")),
+            Self::ReloadRefused { why } => {
+                write!(
+                    f,
+                    "the new configuration is refused, the running one stays: {why}"
+                )
+            }
         }
     }
 }
@@ -176,6 +208,12 @@ fn log(what: &Happening) {
     let level = what.level();
     match what {
         Happening::Group { group, kind } => log_group(level, group, kind),
+        Happening::Switchover { group, .. } => {
+            line!(level, "rolecall::election", group = &**group, "{what}");
+        }
+        Happening::Reloaded { .. } | Happening::ReloadRefused { .. } => {
+            line!(level, "rolecall::config", "{what}");
+        }
         Happening::Closed {
             node,
             sessions,
@@ -209,6 +247,7 @@ fn log_group(level: Level, group: &str, what: &EventKind) {
         EventKind::Verdict { name, .. }
         | EventKind::Role { name, .. }
         | EventKind::Ordered { name, .. }
+        | EventKind::Added { name, .. }
         | EventKind::Learned { name, .. }
         | EventKind::Leaving { name, .. }
         | EventKind::Returned { name, .. }

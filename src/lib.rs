@@ -17,6 +17,7 @@
 //! | [`proxy`] | the data plane: one thread per core, listeners, sessions, relay, parking; reads snapshots, never a check |
 //! | [`admin`] | HTTP on `admin.http`, read only |
 //! | [`api`] | what it answers in JSON, in types that our own commands read too |
+//! | [`switchover`] | a planned change of primary: asks Sentinel or the primary, waits for the election |
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
@@ -42,7 +43,9 @@
 //!   that links again to the restarted primary which it followed before repeats an old vote.
 //! - *A cold start* hears every node once before votes count (one that is silent until its first
 //!   time-out), and prefers descent: in the middle of a failover the replicas still follow the ancestor.
-//! - *A claimant that is silent just now* is still a rival: one missed check decides nothing.
+//! - *A claimant that is silent just now* is still a rival: one missed check decides nothing. So is a
+//!   replica that could vote: it counts among those of whom more than half are needed until it is down. And
+//!   whom a demoted primary said it follows is heard first, though its next check was lost.
 //! - *After a demotion* the node that the old primary now follows is heard before an unrelated claimant
 //!   takes the writes, for `claim_hold` at most.
 //! - *R14* bars a node that replicates through a listener from that listener and from what it falls
@@ -57,7 +60,8 @@
 //!   a failover has no vote: for a second it names the old primary under the new epoch. A vote for another
 //!   run at the node's address is none for the present one.
 //! - *Old votes of Sentinels* do not count against an incumbent that Sentinels chose, or that replaced
-//!   another by replicas' votes, either: the two electorates would play the writes to and fro.
+//!   another by replicas' votes, either: the two electorates would play the writes to and fro. What was
+//!   too old to replace an incumbent is too old to replace whoever follows it.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 
@@ -74,4 +78,5 @@ pub mod journal;
 pub mod metrics;
 pub mod proxy;
 pub mod redis;
+pub mod switchover;
 pub mod telemetry;

@@ -14,9 +14,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use rolecall::admin::{self, AdminState, BindError, ConfigState, Limits, Sources};
+use rolecall::admin::{self, AdminState, BindError, Limits, Sources};
 use rolecall::check::Control;
 use rolecall::config;
+use rolecall::config::model::InForce;
 use rolecall::journal::Journal;
 use rolecall::metrics::{self, Kind};
 use tokio::sync::watch;
@@ -131,7 +132,7 @@ fn sources() -> Sources {
                 listeners: { redis-rw: { bind: \"127.0.0.1:6379\", access: read-write } }\n";
     let no_file = |_: &Path| Err(ErrorKind::NotFound.into());
     let config = config::parse(text, "rolecall.yaml", &|_| None, &no_file).unwrap();
-    let (_, config) = watch::channel(ConfigState {
+    let (_, config) = watch::channel(InForce {
         path: "rolecall.yaml".into(),
         loaded: SystemTime::now(),
         refused: None,
@@ -141,7 +142,7 @@ fn sources() -> Sources {
         control: Control::default(),
         journal: Journal::default(),
         loads: Arc::default(),
-        config,
+        in_force: config,
         draining: Arc::default(),
         set_level: Arc::new(|_| ()),
     }

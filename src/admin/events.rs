@@ -82,7 +82,7 @@ fn event(event: &journal::Event) -> Event {
     let (group, node) = about(&event.what);
     let evidence = match &event.what {
         Happening::Group { kind, .. } => evidence(kind),
-        Happening::Closed { .. } => None,
+        _ => None,
     };
     let closed = match &event.what {
         Happening::Closed {
@@ -95,7 +95,7 @@ fn event(event: &journal::Event) -> Event {
             reason: reason.label().to_owned(),
             worker: *worker,
         }),
-        Happening::Group { .. } => None,
+        _ => None,
     };
     Event {
         number: event.number,
@@ -117,6 +117,8 @@ fn event(event: &journal::Event) -> Event {
 fn kind(what: &Happening) -> &'static str {
     let kind = match what {
         Happening::Closed { .. } => return "closed",
+        Happening::Switchover { .. } => return "switchover",
+        Happening::Reloaded { .. } | Happening::ReloadRefused { .. } => return "reload",
         Happening::Group { kind, .. } => kind,
     };
     match kind {
@@ -126,6 +128,7 @@ fn kind(what: &Happening) -> &'static str {
         EventKind::Lost { .. } => "lost",
         EventKind::Gone { .. } => "gone",
         EventKind::Back { .. } => "back",
+        EventKind::Added { .. } => "added",
         EventKind::Learned { .. } => "learned",
         EventKind::Leaving { .. } => "leaving",
         EventKind::Returned { .. } => "returned",
@@ -139,7 +142,9 @@ fn kind(what: &Happening) -> &'static str {
 fn about(what: &Happening) -> (Option<String>, Option<String>) {
     let (group, node) = match what {
         Happening::Closed { group, node, .. } => (group, Some(node)),
+        Happening::Switchover { group, .. } => (group, None),
         Happening::Group { group, kind } => (group, node(kind)),
+        Happening::Reloaded { .. } | Happening::ReloadRefused { .. } => return (None, None),
     };
     (Some(group.to_string()), node.map(ToString::to_string))
 }
@@ -152,6 +157,7 @@ fn node(kind: &EventKind) -> Option<&std::sync::Arc<str>> {
         | EventKind::Lost { name, .. }
         | EventKind::Gone { name, .. }
         | EventKind::Back { name, .. }
+        | EventKind::Added { name, .. }
         | EventKind::Learned { name, .. }
         | EventKind::Leaving { name, .. }
         | EventKind::Returned { name, .. }

@@ -38,7 +38,7 @@ use crate::metrics;
 pub use readiness::readiness;
 use socket::Socket;
 pub use socket::SocketError;
-pub use sources::{ConfigState, SetLevel, Sources};
+pub use sources::{SetLevel, Sources};
 
 /// Asks what is missing until every listener has had a verdict; empty: ready.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;

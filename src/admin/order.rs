@@ -123,7 +123,7 @@ fn nodes_of(group: &Group) -> String {
 
 /// Each listener of the group, and whether anybody takes its new connections.
 fn served(sources: &Sources, group: &Group) -> Vec<(ListenerId, String, bool)> {
-    let config = sources.config().config;
+    let config = sources.in_force().config;
     let listeners = config.listeners.iter();
     listeners
         .filter(|listener| listener.group == group.view().id)
@@ -136,7 +136,7 @@ fn served(sources: &Sources, group: &Group) -> Vec<(ListenerId, String, bool)> {
 
 /// How long a parked connection waits at least, of all listeners of the group.
 fn patience(sources: &Sources, group: &Group) -> String {
-    let config = sources.config().config;
+    let config = sources.in_force().config;
     let listeners = config.listeners.iter();
     let own = listeners.filter(|listener| listener.group == group.view().id);
     let shortest = own.map(|listener| listener.park.timeout).min();

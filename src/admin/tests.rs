@@ -5,9 +5,9 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use super::{AdminState, ConfigState, Sources};
+use super::{AdminState, Sources};
 use crate::check::Control;
-use crate::config::model::Config;
+use crate::config::model::{Config, InForce};
 
 pub(super) const CONFIG: &str = "
 groups:
@@ -28,8 +28,8 @@ pub(super) fn config() -> Config {
     crate::config::parse(CONFIG, "rolecall.yaml", &|_| None, &no_file).expect("a valid file")
 }
 
-pub(super) fn config_state() -> ConfigState {
-    ConfigState {
+pub(super) fn config_state() -> InForce {
+    InForce {
         path: "rolecall.yaml".into(),
         loaded: SystemTime::now(),
         refused: None,
@@ -48,7 +48,7 @@ pub(super) fn state() -> AdminState {
             control: Control::default(),
             journal: crate::journal::Journal::default(),
             loads: Arc::default(),
-            config,
+            in_force: config,
             draining: Arc::default(),
             set_level: Arc::new(|_| ()),
         },

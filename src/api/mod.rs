@@ -8,6 +8,7 @@
 mod event;
 mod order;
 mod status;
+mod switchover;
 
 pub use event::{ClosedEvent, Event, Events, Evidence, Severity};
 pub use order::{LogLevelSet, Ordered};
@@ -15,3 +16,4 @@ pub use status::{
     Build, ConfigStatus, GroupState, GroupStatus, LastCheck, ListenerStatus, NodeOrder, NodeRole,
     NodeStatus, PrimaryStatus, SentinelStatus, Serves, Status, TierNode, TierStatus, WorkerStatus,
 };
+pub use switchover::{Step, Switchover};

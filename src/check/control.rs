@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config::model::{GroupConfig, ListenerConfig};
 use crate::core::group::Group;
 use crate::core::ids::{GroupId, NodeId};
 use crate::core::node::Order;
+use crate::core::time::Moment;
 
 /// Commands that may wait for a monitor; one is carried out in microseconds.
 pub(super) const COMMANDS: usize = 64;
@@ -17,6 +19,17 @@ pub(super) enum Command {
     Look(oneshot::Sender<Group>),
     /// An operator's order for a node.
     Order(NodeId, Order, oneshot::Sender<()>),
+    /// New write connections are parked until then at the latest, or no longer.
+    HoldWrites(Option<Moment>, oneshot::Sender<()>),
+    /// Another configuration. Nodes that go leave at that moment at the latest.
+    Configure(Box<Assignment>, Moment, oneshot::Sender<()>),
+}
+
+/// What a monitor is to do: a group, and all listeners of the process.
+#[derive(Clone)]
+pub(super) struct Assignment {
+    pub(super) group: GroupConfig,
+    pub(super) listeners: Vec<ListenerConfig>,
 }
 
 /// A group and the way to its monitor.
@@ -51,6 +64,27 @@ impl Control {
     pub async fn order(&self, group: GroupId, node: NodeId, order: Order) -> bool {
         let (done, asked) = oneshot::channel();
         self.send(group, Command::Order(node, order, done)).await && asked.await.is_ok()
+    }
+
+    /// Parks new write connections of a group until then at the latest, or no longer. When it returns, the
+    /// view that follows is published. False when the monitor has ended.
+    pub async fn hold_writes(&self, group: GroupId, until: Option<Moment>) -> bool {
+        let (done, asked) = oneshot::channel();
+        self.send(group, Command::HoldWrites(until, done)).await && asked.await.is_ok()
+    }
+
+    pub(super) async fn configure(&self, assignment: Assignment, leave_by: Moment) {
+        let (done, asked) = oneshot::channel();
+        let group = assignment.group.id;
+        let command = Command::Configure(Box::new(assignment), leave_by, done);
+        if self.send(group, command).await {
+            // A monitor that has ended ends the process.
+            let _ = asked.await;
+        }
+    }
+
+    pub(super) fn remove(&self, group: GroupId) {
+        self.with(|monitors| monitors.retain(|(id, _)| *id != group));
     }
 
     async fn send(&self, group: GroupId, command: Command) -> bool {

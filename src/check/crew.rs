@@ -20,8 +20,8 @@ const REPORTS: usize = 256;
 /// The tasks at work.
 pub(super) struct Crew {
     nodes: Vec<NodeHandle>,
-    /// Addresses as written, in the order of the configuration.
-    sentinels: Vec<Arc<str>>,
+    sentinel_reports: mpsc::Sender<FromSentinel>,
+    sentinel_cancel: CancellationToken,
     auth: Option<Credentials>,
     check: CheckConfig,
     reports: mpsc::Sender<FromNode>,
@@ -50,7 +50,8 @@ impl Crew {
         let (sentinels_in, from_sentinels) = mpsc::channel(REPORTS);
         let mut crew = Self {
             nodes: Vec::new(),
-            sentinels: Vec::new(),
+            sentinel_reports: sentinels_in,
+            sentinel_cancel: cancel.child_token(),
             auth: group.auth.clone(),
             check: group.check,
             reports,
@@ -60,7 +61,7 @@ impl Crew {
         for node in &group.nodes {
             crew.hire(node.id, node.address.clone());
         }
-        crew.hire_sentinels(group, &sentinels_in);
+        crew.hire_sentinels(group);
         let reports = Reports {
             nodes: from_nodes,
             sentinels: from_sentinels,
@@ -99,12 +100,11 @@ impl Crew {
         }
     }
 
-    fn hire_sentinels(&mut self, group: &GroupConfig, reports: &mpsc::Sender<FromSentinel>) {
+    fn hire_sentinels(&mut self, group: &GroupConfig) {
         let Some(sentinel) = &group.sentinel else {
             return;
         };
         for (index, address) in sentinel.addresses.iter().enumerate() {
-            self.sentinels.push(address.to_string().into());
             let task = SentinelTask {
                 index,
                 address: address.clone(),
@@ -112,16 +112,49 @@ impl Crew {
                 master_name: sentinel.name.clone(),
                 auth: sentinel.auth.clone(),
                 discover: sentinel.discover,
-                reports: reports.clone(),
-                cancel: self.cancel.child_token(),
+                reports: self.sentinel_reports.clone(),
+                cancel: self.sentinel_cancel.clone(),
             };
             self.tasks.spawn(task.run());
         }
     }
 
-    /// The Sentinels' addresses as written.
-    pub(super) fn sentinels(&self) -> &[Arc<str>] {
-        &self.sentinels
+    /// Goes on with another configuration: tasks of what is unchanged go on undisturbed, `learned` nodes
+    /// included. Nodes that are no longer there are still checked, until they are dismissed. Returns what
+    /// the new Sentinels tell, where they are others.
+    pub(super) fn configure(
+        &mut self,
+        group: &GroupConfig,
+        before: &GroupConfig,
+        learned: &[(NodeId, Address)],
+    ) -> Option<mpsc::Receiver<FromSentinel>> {
+        let asks_otherwise =
+            group.auth != before.auth || group.check.timeout != before.check.timeout;
+        self.auth.clone_from(&group.auth);
+        self.check = group.check;
+        let written = group
+            .nodes
+            .iter()
+            .map(|node| (node.id, node.address.clone()));
+        for (node, address) in written.chain(learned.iter().cloned()) {
+            let known = self.nodes.iter().any(|handle| handle.id == node);
+            if known && asks_otherwise {
+                self.dismiss(node);
+            }
+            if !known || asks_otherwise {
+                self.hire(node, address);
+            }
+        }
+        if group.sentinel == before.sentinel {
+            return None;
+        }
+        self.sentinel_cancel.cancel();
+        self.sentinel_cancel = self.cancel.child_token();
+        // What the former ones still say must not be taken for words of the new ones.
+        let (reports, from_sentinels) = mpsc::channel(REPORTS);
+        self.sentinel_reports = reports;
+        self.hire_sentinels(group);
+        Some(from_sentinels)
     }
 
     /// Asks for a check of one node now.

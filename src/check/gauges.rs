@@ -11,7 +11,7 @@ use crate::core::chain::Chain;
 use crate::core::event::{Event, EventKind};
 use crate::core::group::Group;
 use crate::core::health::Status;
-use crate::core::ids::{ListenerId, NodeId};
+use crate::core::ids::{GroupId, ListenerId, NodeId};
 use crate::core::node::NodeState;
 use crate::core::outcome::{Outcome, Report};
 use crate::core::time::Moment;
@@ -57,17 +57,11 @@ impl Gauges {
     /// Registers all series of the group.
     pub(super) fn new(group: &GroupConfig, listeners: &[ListenerConfig], now: Moment) -> Self {
         let name = || group.name.to_string();
-        let own = listeners.iter().filter(|each| each.group == group.id);
-        let listeners = own.map(|listener| ListenerGauges {
-            id: listener.id,
-            name: listener.name.to_string(),
-            chain: listener.chain.clone(),
-            eligible: HashMap::new(),
-        });
+        metrics::show(&[("group", &group.name)]);
         let mut gauges = Self {
             group: name(),
             nodes: HashMap::new(),
-            listeners: listeners.collect(),
+            listeners: Vec::new(),
             claimants: gauge!(metrics::GROUP_CLAIMANTS, "group" => name()),
             primary_changes: counter!(metrics::GROUP_PRIMARY_CHANGES_TOTAL, "group" => name()),
             without_primary: counter!(
@@ -80,22 +74,20 @@ impl Gauges {
         for node in &group.nodes {
             gauges.add(node.id, &node.name);
         }
+        gauges.listen(group.id, listeners);
         gauges
     }
 
-    /// Registers the series of a node that comes.
+    /// Registers the series of a node that comes; one that is there already stays.
     pub(super) fn add(&mut self, node: NodeId, name: &str) {
+        if self.nodes.contains_key(&node) {
+            return;
+        }
         metrics::show(&[("group", &self.group), ("node", name)]);
         self.nodes
             .insert(node, NodeGauges::new(self.group.clone(), name));
         for listener in &mut self.listeners {
-            let labels = [
-                ("listener", listener.name.clone()),
-                ("node", name.to_owned()),
-            ];
-            metrics::show(&[("listener", &listener.name), ("node", name)]);
-            let gauge = gauge!(metrics::NODE_ELIGIBLE, &labels);
-            listener.eligible.insert(node, gauge);
+            listener.add(node, name);
         }
     }
 
@@ -104,11 +96,34 @@ impl Gauges {
         let Some(NodeGauges { name, .. }) = self.nodes.remove(&node) else {
             return;
         };
+        // A node that came at another address has the same name, and the same series.
+        if self.nodes.values().any(|other| other.name == name) {
+            return;
+        }
         metrics::hide(&[("group", &self.group), ("node", &name)]);
         for listener in &mut self.listeners {
             listener.eligible.remove(&node);
             metrics::hide(&[("listener", &listener.name), ("node", &name)]);
         }
+    }
+
+    /// Shows who may serve these listeners, as far as they are of the group.
+    pub(super) fn listen(&mut self, group: GroupId, listeners: &[ListenerConfig]) {
+        let own = listeners.iter().filter(|each| each.group == group);
+        self.listeners = own
+            .map(|listener| {
+                let mut gauges = ListenerGauges {
+                    id: listener.id,
+                    name: listener.name.to_string(),
+                    chain: listener.chain.clone(),
+                    eligible: HashMap::new(),
+                };
+                for (id, node) in &self.nodes {
+                    gauges.add(*id, &node.name);
+                }
+                gauges
+            })
+            .collect();
     }
 
     /// Counts one check.
@@ -193,6 +208,15 @@ impl Gauges {
         }
         self.followed = now;
         self.state = (!group.has_living_primary(), group.claimants() > 1);
+    }
+}
+
+impl ListenerGauges {
+    fn add(&mut self, node: NodeId, name: &str) {
+        metrics::show(&[("listener", &self.name), ("node", name)]);
+        let labels = [("listener", self.name.clone()), ("node", name.to_owned())];
+        let gauge = gauge!(metrics::NODE_ELIGIBLE, &labels);
+        self.eligible.insert(node, gauge);
     }
 }
 

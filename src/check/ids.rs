@@ -7,7 +7,7 @@ use crate::core::ids::NodeId;
 
 /// Gives each node a number that no node had before. Cheap to clone; all clones count together.
 #[derive(Clone, Debug)]
-pub(super) struct NodeIds(Arc<AtomicU32>);
+pub struct NodeIds(Arc<AtomicU32>);
 
 impl NodeIds {
     /// Counts on from those that are given already.
@@ -17,7 +17,7 @@ impl NodeIds {
     }
 
     /// A number that was never given.
-    pub(super) fn next(&self) -> NodeId {
+    pub fn next(&self) -> NodeId {
         NodeId(self.0.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -16,131 +16,164 @@ pub mod node;
 mod pacing;
 mod resolve;
 pub mod sentinel;
+mod settings;
 pub mod wake;
 
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 pub use control::Control;
+pub use ids::NodeIds;
 pub use monitor::{CountSessions, Outlets};
 
-use crate::clock;
-use crate::config::model::{Address, Bind, Config, GroupConfig};
+use crate::config::model::{Config, GroupConfig, ListenerConfig};
 use crate::core::alarm::Alarm;
-use crate::core::group::{Group, OwnListener, Settings};
-use crate::core::health::Thresholds;
-use crate::core::lag::LagLimits;
-use crate::core::node::NodeSettings;
+use crate::core::ids::GroupId;
+use crate::{clock, metrics};
+use control::Assignment;
 use crew::Crew;
 use gauges::Gauges;
-use ids::NodeIds;
 use monitor::Monitor;
 
-/// Starts to check all nodes of all groups, until `stop`. Commands go through what it returns. Alarms of the data plane go to the monitors.
-/// None of the tasks ends before `stop`: one that does has panicked, and whoever holds them must not go
-/// on routing by a view that nobody keeps.
+/// All checks of the process: a monitor for each group.
+pub struct Checks {
+    control: Control,
+    outlets: Outlets,
+    ids: NodeIds,
+    /// Where alarms of the data plane are handed out.
+    ways: watch::Sender<Vec<Way>>,
+    running: Vec<(GroupId, CancellationToken)>,
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+/// A group and the way for alarms to its monitor.
+type Way = (GroupId, mpsc::UnboundedSender<Alarm>);
+
+/// Starts to check all nodes of all groups, until `stop`. Alarms of the data plane go to the monitors.
 pub fn start(
     config: &Config,
-    outlets: &Outlets,
+    outlets: Outlets,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     stop: &CancellationToken,
-) -> (JoinSet<()>, Control) {
-    let mut tasks = JoinSet::new();
-    let control = Control::default();
+) -> Checks {
     let nodes = config.groups.iter().flat_map(|group| &group.nodes);
-    let ids = NodeIds::after(nodes.map(|node| node.id));
-    let mut ways = Vec::new();
+    let ways = watch::Sender::default();
+    let mut checks = Checks {
+        control: Control::default(),
+        outlets,
+        ids: NodeIds::after(nodes.map(|node| node.id)),
+        running: Vec::new(),
+        tasks: JoinSet::new(),
+        stop: stop.clone(),
+        ways,
+    };
+    let handed_out = checks.ways.subscribe();
+    checks.tasks.spawn(hand_out(alarms, handed_out));
     for group in &config.groups {
+        checks.begin(group, &config.listeners);
+    }
+    checks
+}
+
+impl Checks {
+    /// The way to the monitors.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// Gives numbers to nodes that come.
+    pub fn ids(&self) -> NodeIds {
+        self.ids.clone()
+    }
+
+    /// Waits until a task has panicked, which is a bug of ours: none ends before the end otherwise.
+    /// Whoever holds this must not go on routing by a view that nobody keeps.
+    pub async fn died(&mut self) -> JoinError {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Err(bug)) => return bug,
+                Some(Ok(())) => {}
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Goes on with another configuration, whose things are known by their numbers. Nodes that go leave
+    /// with their last session, or when `patience` has passed. When it returns, the views that follow
+    /// are published.
+    pub async fn reload(&mut self, config: &Config, patience: Duration) {
+        let leave_by = clock::now().plus(patience);
+        for group in &config.groups {
+            if self.running.iter().any(|(id, _)| *id == group.id) {
+                let assignment = Assignment {
+                    group: group.clone(),
+                    listeners: config.listeners.clone(),
+                };
+                self.control.configure(assignment, leave_by).await;
+            } else {
+                self.begin(group, &config.listeners);
+            }
+        }
+        let stays = |id: GroupId| config.groups.iter().any(|group| group.id == id);
+        let (stay, gone) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|(id, _)| stays(*id));
+        self.running = stay;
+        for (id, cancel) in gone {
+            self.end(id, &cancel);
+        }
+    }
+
+    fn begin(&mut self, group: &GroupConfig, listeners: &[ListenerConfig]) {
+        let cancel = self.stop.child_token();
         let (alarms_in, alarms) = mpsc::unbounded_channel();
-        ways.push(alarms_in);
-        let now = clock::now();
+        self.ways
+            .send_modify(|ways| ways.push((group.id, alarms_in)));
         let (commands_in, commands) = mpsc::channel(control::COMMANDS);
-        control.add(group.id, commands_in);
-        let (crew, reports) = Crew::hire_all(group, stop.child_token());
+        self.control.add(group.id, commands_in);
+        let (crew, reports) = Crew::hire_all(group, cancel.clone());
         let monitor = Monitor {
-            group: new_group(config, group, &crew),
+            group: settings::new_group(listeners, group),
+            assignment: Assignment {
+                group: group.clone(),
+                listeners: listeners.to_vec(),
+            },
             crew,
             reports,
             alarms,
             commands,
-            outlets: outlets.clone(),
-            gauges: Gauges::new(group, &config.listeners, now),
-            ids: ids.clone(),
+            outlets: self.outlets.clone(),
+            gauges: Gauges::new(group, listeners, clock::now()),
+            ids: self.ids.clone(),
         };
-        tasks.spawn(monitor.run(stop.clone()));
+        self.running.push((group.id, cancel.clone()));
+        self.tasks.spawn(monitor.run(cancel));
     }
-    tasks.spawn(forward(alarms, ways));
-    (tasks, control)
+
+    fn end(&mut self, group: GroupId, cancel: &CancellationToken) {
+        cancel.cancel();
+        self.control.remove(group);
+        self.ways
+            .send_modify(|ways| ways.retain(|(id, _)| *id != group));
+        let snapshots = &self.outlets.snapshots;
+        if let Some(view) = snapshots.borrow().group(group) {
+            metrics::hide(&[("group", &view.name)]);
+        }
+        snapshots.send_modify(|snapshot| *snapshot = Arc::new(snapshot.without(group)));
+    }
 }
 
 /// Hands each alarm to every monitor, which knows its own nodes; ends with the data plane.
-async fn forward(
-    mut alarms: mpsc::UnboundedReceiver<Alarm>,
-    ways: Vec<mpsc::UnboundedSender<Alarm>>,
-) {
+async fn hand_out(mut alarms: mpsc::UnboundedReceiver<Alarm>, ways: watch::Receiver<Vec<Way>>) {
     while let Some(alarm) = alarms.recv().await {
-        for way in &ways {
+        for (_, way) in ways.borrow().iter() {
             // A monitor that has ended needs no alarms.
             let _ = way.send(alarm);
         }
-    }
-}
-
-fn new_group(config: &Config, group: &GroupConfig, crew: &Crew) -> Group {
-    let sentinels = crew.sentinels();
-    let fresh =
-        Group::new(settings(config, group), clock::now()).with_sentinels(sentinels.iter().cloned());
-    let discovers = group.sentinel.as_ref().is_some_and(|each| each.discover);
-    if discovers {
-        fresh.with_discovery(sentinels.len())
-    } else {
-        fresh
-    }
-}
-
-/// What the core needs to know of the configuration of a group.
-fn settings(config: &Config, group: &GroupConfig) -> Settings {
-    let nodes = group.nodes.iter().map(|node| NodeSettings {
-        id: node.id,
-        name: node.name.clone(),
-        address: match &node.address {
-            Address::Tcp(host_port) => Some(host_port.clone()),
-            Address::Unix(_) => None,
-        },
-        local: node.local,
-        weight: node.weight,
-    });
-    let own = config.listeners.iter().map(|listener| OwnListener {
-        name: listener.name.clone(),
-        binds: listener
-            .binds
-            .iter()
-            .filter_map(|bind| match bind {
-                Bind::Tcp(address) => Some(*address),
-                Bind::Unix(_) => None,
-            })
-            .collect(),
-        reaches: listener.chain.listeners(),
-    });
-    Settings {
-        id: group.id,
-        name: group.name.clone(),
-        nodes: nodes.collect(),
-        limits: Thresholds {
-            fall: group.check.fall,
-            rise: group.check.rise,
-        },
-        interval: group.check.interval,
-        fast_interval: group.check.fast_interval,
-        claim_hold: group.claim_hold,
-        stale_reads: group.stale_reads,
-        max_lag: group
-            .max_lag
-            .map_or_else(LagLimits::default, |most| LagLimits {
-                bytes: most.bytes,
-                age: most.seconds,
-            }),
-        own: own.collect(),
     }
 }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::control::Command;
+use super::control::{Assignment, Command};
 use super::crew::{Crew, Reports};
 use super::gauges::Gauges;
 use super::ids::NodeIds;
 use super::node::FromNode;
 use super::sentinel::FromSentinel;
+use super::settings::{sentinel_names, settings};
 use super::wake::By;
 use crate::clock;
 use crate::config::model::Address;
@@ -50,6 +51,7 @@ pub struct Outlets {
 /// The shell of one [`Group`].
 pub(super) struct Monitor {
     pub(super) group: Group,
+    pub(super) assignment: Assignment,
     pub(super) crew: Crew,
     pub(super) reports: Reports,
     pub(super) alarms: mpsc::UnboundedReceiver<Alarm>,
@@ -151,6 +153,16 @@ impl Monitor {
                 // Whoever asked may have gone.
                 let _ = answer.send(self.group.clone());
             }
+            Command::Configure(assignment, leave_by, done) => {
+                self.configure(*assignment, leave_by, clock::now());
+                self.settle();
+                let _ = done.send(());
+            }
+            Command::HoldWrites(until, done) => {
+                self.group.hold_writes(until, clock::now());
+                self.settle();
+                let _ = done.send(());
+            }
             Command::Order(node, order, done) => {
                 self.group.order(node, order, clock::now());
                 self.settle();
@@ -195,6 +207,36 @@ impl Monitor {
         });
     }
 
+    /// Goes on with another configuration; what stays the same is not disturbed.
+    fn configure(&mut self, assignment: Assignment, leave_by: Moment, now: Moment) {
+        let before = std::mem::replace(&mut self.assignment, assignment);
+        let Assignment { group, listeners } = &self.assignment;
+        let learned: Vec<(NodeId, Address)> = self
+            .group
+            .nodes()
+            .iter()
+            .filter(|node| node.learned)
+            .filter_map(|node| {
+                Some((
+                    node.settings.id,
+                    Address::Tcp(node.settings.address.clone()?),
+                ))
+            })
+            .collect();
+        for node in &group.nodes {
+            self.gauges.add(node.id, &node.name);
+        }
+        self.gauges.listen(group.id, listeners);
+        let sentinels = self.crew.configure(group, &before.group, &learned);
+        if let Some(reports) = sentinels {
+            self.reports.sentinels = reports;
+            let discovers = group.sentinel.as_ref().is_some_and(|each| each.discover);
+            self.group.ask_others(sentinel_names(group), discovers);
+        }
+        self.group
+            .configure(settings(listeners, group), leave_by, now);
+    }
+
     fn change(&mut self, change: Change, now: Moment) {
         match change {
             Change::Learn(address) => self.learn(address, now),
@@ -220,7 +262,10 @@ impl Monitor {
     fn drop_empty(&mut self, now: Moment) {
         let leaving = self.group.leaving();
         let empty: Vec<NodeId> = leaving
-            .filter(|node| (self.outlets.sessions)(*node) == 0)
+            .filter(|(node, by)| {
+                by.is_some_and(|by| by <= now) || (self.outlets.sessions)(*node) == 0
+            })
+            .map(|(node, _)| node)
             .collect();
         for node in empty {
             self.group.drop_node(node, now);

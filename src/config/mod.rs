@@ -7,6 +7,7 @@
 //! Pure but for [`load`]; nothing here looks a name up in DNS or opens a socket.
 
 mod admin;
+mod changes;
 mod conflicts;
 mod expand;
 mod groups;
@@ -14,6 +15,7 @@ mod listeners;
 pub mod model;
 mod problem;
 mod reader;
+pub mod reload;
 mod resolve;
 mod secrets;
 mod suggest;
@@ -28,6 +30,7 @@ use std::num::NonZero;
 use std::path::Path;
 use std::time::Duration;
 
+pub use changes::Change;
 use groups::GroupDraft;
 use listeners::ListenerDraft;
 use model::{Config, ListenerConfig};

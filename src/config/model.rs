@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::core::chain::{Access, Chain};
 use crate::core::facts::HostPort;
@@ -27,6 +27,19 @@ pub struct Config {
     pub grace: Duration,
     /// How to log.
     pub log: LogConfig,
+}
+
+/// The configuration in force, and how it came to be.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Where it was read from.
+    pub path: PathBuf,
+    /// When it came into force.
+    pub loaded: SystemTime,
+    /// What was wrong with a newer file; none when the last attempt succeeded.
+    pub refused: Option<Arc<str>>,
 }
 
 /// One replication group.

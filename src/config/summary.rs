@@ -60,6 +60,16 @@ fn group_lines(text: &mut String, group: &GroupConfig) {
 
 fn listener_line(text: &mut String, config: &Config, listener: &ListenerConfig, width: usize) {
     let binds: Vec<String> = listener.binds.iter().map(ToString::to_string).collect();
+    let (binds, access) = (binds.join(" "), listener.access.label());
+    let chain = chain(config, listener);
+    line(
+        text,
+        format_args!("  {:width$}  {binds} {access}: {chain}", listener.name),
+    );
+}
+
+/// The chain of a listener in words, best tier first.
+pub(super) fn chain(config: &Config, listener: &ListenerConfig) -> String {
     let group = config
         .groups
         .iter()
@@ -73,12 +83,7 @@ fn listener_line(text: &mut String, config: &Config, listener: &ListenerConfig, 
         .iter()
         .filter_map(|tier| tier_words(config, listener, tier, nodes))
         .collect();
-    let (binds, access) = (binds.join(" "), listener.access.label());
-    let chain = tiers.join(", then ");
-    line(
-        text,
-        format_args!("  {:width$}  {binds} {access}: {chain}", listener.name),
-    );
+    tiers.join(", then ")
 }
 
 /// A tier, or nothing where it holds no node.

@@ -3,6 +3,7 @@
 mod addresses;
 mod contradictions;
 mod errors;
+mod reload;
 mod robust;
 mod secrets;
 mod values;

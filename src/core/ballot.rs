@@ -39,7 +39,7 @@ pub(super) fn count(
     let electorate: Vec<(&NodeState, &ReplicaFacts)> = voters(nodes).collect();
     let voters = electorate
         .iter()
-        .filter(|(voter, link)| votes_for(nodes, voter, link, claimant))
+        .filter(|(voter, link)| voter.fresh && votes_for(nodes, voter, link, claimant))
         .filter(|(voter, _)| {
             let turned = voter.follows.as_ref().and_then(|(_, turned)| *turned);
             newer_than.is_none() || turned > newer_than
@@ -74,11 +74,14 @@ pub(super) fn follows_another_unseen(nodes: &[NodeState], claimant: &NodeState) 
     })
 }
 
+/// Those that could vote. One that is silent just now is of them, though it convinces nobody: a missed
+/// check must not make a majority of a minority (R11).
 fn voters(nodes: &[NodeState]) -> impl Iterator<Item = (&NodeState, &ReplicaFacts)> {
     nodes
         .iter()
         .filter(|node| node.takes_part() && node.looping.is_none())
-        .filter_map(|node| Some((node, node.fresh_facts()?.replica()?)))
+        .filter(|node| node.fresh || matches!(node.health.status(), Status::Up))
+        .filter_map(|node| Some((node, node.facts.as_ref()?.replica()?)))
 }
 
 fn votes_for(

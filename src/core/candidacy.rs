@@ -147,8 +147,10 @@ impl<'n> Field<'n, '_> {
             .nodes
             .iter()
             .find(|other| other.settings.id == incumbent.node);
+        // R11: Sentinel closes our check connection just when it demotes a node.
         let link = former
-            .and_then(NodeState::fresh_facts)
+            .filter(|former| !former.is_gone())
+            .and_then(|former| former.facts.as_ref())
             .and_then(Facts::replica)
             .filter(|link| !node.is_at(&link.master));
         let waits = link.is_some_and(|link| {

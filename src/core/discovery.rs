@@ -108,7 +108,7 @@ impl Discovery {
         let mut missing = Vec::new();
         for node in nodes.iter().filter(|node| node.learned) {
             let id = node.settings.id;
-            if wanted.iter().any(|listed| is_same(node, listed)) {
+            if wanted.iter().any(|listed| is_same(node, listed)) && !is_written_too(nodes, node) {
                 if node.leaving {
                     changes.push(Change::Return(id));
                 }
@@ -149,6 +149,13 @@ impl Discovery {
     fn is_majority(&self, count: usize) -> bool {
         count * 2 > self.lists.len()
     }
+}
+
+/// A reload may have written down what was learned before.
+fn is_written_too(nodes: &[NodeState], learned: &NodeState) -> bool {
+    let address = learned.settings.address.as_ref();
+    let mut written = nodes.iter().filter(|node| !node.learned && !node.leaving);
+    address.is_some_and(|address| written.any(|node| node.is_at(address)))
 }
 
 /// By address, else by run: announced addresses differ from ours behind NAT.

@@ -226,6 +226,8 @@ impl Election {
             .as_ref()
             .is_some_and(|old| old.node == node.settings.id);
         let replaced_by_votes = before.is_some() && matches!(evidence, Evidence::Votes { .. });
+        // What was too old to move the writes stays too old.
+        let inherited = before.as_ref().map_or(EpochBar::Open, |old| old.bar);
         let chosen_by_sentinels = matches!(evidence, Evidence::SentinelVotes { .. });
         let facts = node.facts.as_ref();
         let branch = facts.and_then(|facts| facts.replid2.clone().zip(facts.second_offset));
@@ -241,7 +243,7 @@ impl Election {
             bar: if by_descent || replaced_by_votes || chosen_by_sentinels {
                 EpochBar::above(epoch)
             } else {
-                EpochBar::Open
+                inherited
             },
         };
         self.incumbent = Some((incumbent, Standing::Holds));

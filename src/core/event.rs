@@ -80,7 +80,14 @@ pub enum EventKind {
         /// Its name.
         name: Arc<str>,
     },
-    /// A node was added: learned from Sentinel.
+    /// A node was added to the configuration.
+    Added {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A node was learned from Sentinel.
     Learned {
         /// Which node.
         node: NodeId,
@@ -338,6 +345,7 @@ impl fmt::Display for EventKind {
                 "{name}, the elected primary, is gone: writes wait until it is back or another is elected"
             ),
             Self::Back { name, .. } => write!(f, "{name}, the elected primary, is back"),
+            Self::Added { name, .. } => write!(f, "{name} was added to the configuration"),
             Self::Learned { name, .. } => write!(f, "{name} was learned from Sentinel"),
             Self::Leaving { name, .. } => write!(
                 f,

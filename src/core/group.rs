@@ -22,6 +22,7 @@ use super::ids::{GroupId, ListenerId, NodeId};
 use super::lag::{LagLimits, Track};
 use super::node::{NodeSettings, NodeState, Order};
 use super::outcome::{Outcome, Report};
+use super::reason::Ineligible;
 use super::sentinel::{BURST, BURST_PACE, SentinelReport, Sentinels};
 use super::snapshot::{GroupView, Looping, NodeView, Target};
 use super::time::Moment;
@@ -69,6 +70,8 @@ pub struct Group {
     nodes: Vec<NodeState>,
     sentinels: Sentinels,
     discovery: Discovery,
+    /// A switchover parks new write connections until then at the latest.
+    hold: Option<Moment>,
     /// Nodes that a Sentinel promotes are asked very often until then.
     bursts: Vec<(NodeId, Moment)>,
     election: Election,
@@ -99,6 +102,7 @@ impl Group {
             nodes,
             sentinels: Sentinels::default(),
             discovery: Discovery::default(),
+            hold: None,
             bursts: Vec::new(),
             election: Election::default(),
             track: Track::default(),
@@ -210,6 +214,7 @@ impl Group {
             .chain(self.sentinels.next_deadline(now))
             .chain(self.discovery.next_deadline())
             .chain(self.bursts.iter().map(|(_, end)| *end))
+            .chain(self.hold)
             .filter(|deadline| *deadline > now)
             .min()
     }
@@ -310,6 +315,11 @@ impl Group {
             {
                 // R5: latched until elected.
                 state.prove();
+                self.hold = None;
+                // R10: what it said is where replicas are measured from, whoever elected it.
+                if let Some(facts) = &state.facts {
+                    self.track.note(facts, state.answered_at);
+                }
             }
         }
         let primary = self.election.primary().map(|primary| primary.node);
@@ -371,6 +381,7 @@ impl Group {
             max_lag: self.settings.max_lag,
             now,
         };
+        let held = self.holds_writes(now);
         let primary = self.election.primary();
         let nodes = self.nodes.iter().map(|node| {
             let elected = primary.is_some_and(|primary| primary.node == node.settings.id);
@@ -382,7 +393,11 @@ impl Group {
                 weight: node.settings.weight,
                 run: node.run,
                 redeemed: node.redeemed,
-                write: eligibility::write(node, elected),
+                write: if held && elected {
+                    Err(Ineligible::Switchover)
+                } else {
+                    eligibility::write(node, elected)
+                },
                 read: eligibility::read(node, elected, around),
                 close_reads: eligibility::close_reads(node, around),
                 silence: eligibility::silence(node),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::chain::{Access, Chain};
+use super::chain::{Access, Chain, Tier};
 use super::ids::NodeId;
 use super::pick::{has_better_tier, has_company};
 use super::reason::CloseReason;
@@ -55,6 +55,11 @@ pub fn judge(held: &Held, chain: &Chain, group: &GroupView) -> Option<CloseReaso
             .primary
             .is_some_and(|p| p.node == held.node && p.term == term);
         return (!holds).then_some(CloseReason::Demoted);
+    }
+    // A reload may have made the listener read-write: a replica is no place for its sessions.
+    let reads = |tier: &Tier| tier.access != Access::ReadWrite;
+    if !chain.tiers.iter().any(reads) {
+        return Some(CloseReason::Demoted);
     }
     if node.run != held.run {
         return Some(CloseReason::LostData);

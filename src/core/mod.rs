@@ -32,4 +32,5 @@ pub(crate) mod sample;
 mod scenarios;
 pub mod sentinel;
 pub mod snapshot;
+pub mod switchover;
 pub mod time;

@@ -68,6 +68,8 @@ pub struct NodeState {
     pub learned: bool,
     /// It is no longer wanted: no new sessions, and it is dropped once the last one has gone.
     pub leaving: bool,
+    /// When it is dropped at the latest, sessions or not; none: with its last session.
+    pub leave_by: Option<Moment>,
     /// Where it is dialled; none until its name was looked up.
     pub target: Option<Target>,
     /// R1: that address is one of our own listeners.
@@ -119,6 +121,7 @@ impl NodeState {
             order: Order::Ready,
             learned: false,
             leaving: false,
+            leave_by: None,
             target: None,
             own_listener: false,
             same_as: None,
@@ -182,6 +185,7 @@ impl NodeState {
                 order: self.order,
                 learned: self.learned,
                 leaving: self.leaving,
+                leave_by: self.leave_by,
                 target: self.target.take(),
                 run: self.run + 1,
                 redeemed: self.redeemed + 1,

@@ -44,6 +44,8 @@ pub enum Ineligible {
     Local,
     /// R6: a handover is in progress.
     Handover,
+    /// An operator's switchover is under way.
+    Switchover,
     /// R9: a full sync is replacing its data.
     FullSync,
     /// R9: it has never been in sync with its primary.
@@ -96,6 +98,7 @@ impl Ineligible {
                 | Self::NotElected
                 | Self::Local
                 | Self::Handover
+                | Self::Switchover
                 | Self::Draining
                 | Self::Removed
                 | Self::Maintenance
@@ -115,6 +118,7 @@ impl Ineligible {
             Self::IsReplica => "is a replica",
             Self::Local => "is local, and never primary",
             Self::Handover => "is handing its role over",
+            Self::Switchover => "gives its role to another by an operator's switchover",
             Self::FullSync => "is in a full sync",
             Self::NeverSynchronised => "has never been in sync with its primary",
             Self::LinkDown => "has lost the link to its primary",
@@ -153,6 +157,8 @@ pub enum CloseReason {
     LinkDown,
     /// The node was taken out of the configuration, or put in maintenance.
     NodeRemoved,
+    /// The listener was taken out of the configuration.
+    ListenerRemoved,
     /// `fallback_max_age`: a better tier is there again.
     BetterTier,
     /// `idle_timeout` passed.
@@ -173,7 +179,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, so that counters start at zero.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Finished,
         Self::ClientReset,
         Self::NodeReset,
@@ -183,6 +189,7 @@ impl CloseReason {
         Self::LostData,
         Self::LinkDown,
         Self::NodeRemoved,
+        Self::ListenerRemoved,
         Self::BetterTier,
         Self::Idle,
         Self::Shutdown,
@@ -205,6 +212,7 @@ impl CloseReason {
             Self::LostData => "lost_data",
             Self::LinkDown => "link_down",
             Self::NodeRemoved => "node_removed",
+            Self::ListenerRemoved => "listener_removed",
             Self::BetterTier => "better_tier",
             Self::Idle => "idle",
             Self::Shutdown => "shutdown",
@@ -227,7 +235,7 @@ impl CloseReason {
             Self::Demoted | Self::NodeDown | Self::NodeSilent | Self::LostData | Self::LinkDown => {
                 "DD"
             }
-            Self::NodeRemoved | Self::BetterTier | Self::Shutdown => "KD",
+            Self::NodeRemoved | Self::ListenerRemoved | Self::BetterTier | Self::Shutdown => "KD",
             Self::Idle => "cD",
             Self::ParkTimeout => "sQ",
             Self::ParkFull => "PQ",
@@ -258,6 +266,7 @@ impl fmt::Display for CloseReason {
             Self::LostData => "the node lost or is replacing its data",
             Self::LinkDown => "the node's link has been down longer than stale_reads",
             Self::NodeRemoved => "the node was taken out",
+            Self::ListenerRemoved => "the listener was taken out",
             Self::BetterTier => "a better node is there again (fallback_max_age)",
             Self::Idle => "idle_timeout",
             Self::Shutdown => "the proxy is shutting down",

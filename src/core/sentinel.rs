@@ -130,6 +130,11 @@ impl Sentinels {
         })
     }
 
+    /// Whether a majority names this run of this node.
+    pub fn agree_on(&self, nodes: &[NodeState], node: &NodeState, now: Moment) -> bool {
+        self.majority_for(nodes, node, None, now).is_some()
+    }
+
     /// Takes in what the Sentinel with that index said; an index that is none is ignored.
     pub(super) fn hear(&mut self, index: usize, report: SentinelReport, now: Moment) {
         let Some(witness) = self.witnesses.get_mut(index) else {

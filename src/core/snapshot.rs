@@ -119,6 +119,17 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// This snapshot without a group.
+    #[must_use]
+    pub fn without(&self, group: GroupId) -> Self {
+        let others = self.groups.iter().filter(|view| view.id != group);
+        Self {
+            groups: others.cloned().collect(),
+        }
+    }
+}
+
 impl GroupView {
     /// The view of a node, if it belongs to the group.
     pub fn node(&self, id: NodeId) -> Option<&NodeView> {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::listen::Listening;
+use super::listener::{Listener, Port};
 use super::run::Phase;
 use super::session;
 use super::stream::{Peer, RawStream, Stream, is_exhaustion};
@@ -35,7 +36,7 @@ pub(super) struct Incoming {
 
 /// What is known of a connection when it is accepted, and what counts it.
 pub(super) struct Ticket {
-    pub(super) listener: usize,
+    pub(super) listener: Arc<Listener>,
     pub(super) peer: Peer,
     pub(super) place: Place,
     pub(super) admission: Admission,
@@ -51,8 +52,7 @@ pub(super) enum Admission {
 
 /// A connection, counted at its listener until dropped.
 pub(super) struct ListenerPlace {
-    shared: Arc<Shared>,
-    listener: usize,
+    listener: Arc<Listener>,
 }
 
 /// A connection, counted at its worker until dropped.
@@ -61,48 +61,45 @@ pub(super) struct Place {
     worker: usize,
 }
 
-/// Accepts until the phase changes, then once more what the kernel has completed already: closing the
-/// socket would reset it.
+/// Accepts until the phase changes or the port is closed, then once more what the kernel has completed
+/// already: closing the socket would reset it.
 pub(super) async fn accept(
     worker: Rc<Worker>,
-    listener: usize,
+    port: Arc<Port>,
     socket: Rc<Listening>,
     mut phase: watch::Receiver<Phase>,
 ) {
     tokio::select! {
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
-        () = accept_for_ever(&worker, listener, &socket) => {}
+        () = port.closing.cancelled() => {}
+        () = accept_for_ever(&worker, &port, &socket) => {}
     }
     let Ok(socket) = socket.raw() else { return };
     while let Ok((stream, peer)) = socket.accept() {
         if let Ok(stream) = stream.register() {
-            admit(&worker, listener, stream, peer);
+            admit(&worker, &port, stream, peer);
         }
     }
 }
 
-async fn accept_for_ever(worker: &Rc<Worker>, listener: usize, socket: &Listening) {
+async fn accept_for_ever(worker: &Rc<Worker>, port: &Port, socket: &Listening) {
     let mut errors = 0;
     loop {
         for _ in 0..ACCEPTS_PER_TURN {
             if is_crowded(&worker.shared) {
-                tell(
-                    worker,
-                    listener,
-                    "no open files are left for another session",
-                );
+                tell(worker, port, "no open files are left for another session");
                 pause(worker).await;
                 continue;
             }
             match socket.accept().await {
                 Ok((stream, peer)) => {
                     errors = 0;
-                    admit(worker, listener, stream, peer);
+                    admit(worker, port, stream, peer);
                 }
                 Err(error) => {
                     errors += 1;
                     if is_exhaustion(&error) || errors >= ERRORS_IN_A_ROW {
-                        tell(worker, listener, &error.to_string());
+                        tell(worker, port, &error.to_string());
                         pause(worker).await;
                     }
                 }
@@ -119,15 +116,15 @@ fn is_crowded(shared: &Shared) -> bool {
         .iter()
         .map(|door| door.connections.load(Ordering::Relaxed))
         .sum();
-    open >= shared.most_connections
+    open >= shared.most_connections.load(Ordering::Relaxed)
 }
 
 /// Says what is wrong and what to do, once for each time of trouble.
-fn tell(worker: &Worker, listener: usize, error: &str) {
+fn tell(worker: &Worker, port: &Port, error: &str) {
     if worker.trouble.begins(clock::now()) {
         tracing::error!(
             target: "rolecall::proxy",
-            listener = %worker.listener(listener).config.name, %error,
+            listener = %port.listener.load().config().name, %error,
             "cannot accept connections now; sessions go on, and it is tried again: raise the limit \
              of open files (LimitNOFILE in systemd, ulimit -n), or set max_connections"
         );
@@ -142,11 +139,11 @@ async fn pause(worker: &Worker) {
 }
 
 /// Counts a connection and gives it to this worker, or to one that clearly has less to do.
-fn admit(worker: &Rc<Worker>, listener: usize, stream: Stream, peer: Peer) {
+fn admit(worker: &Rc<Worker>, port: &Port, stream: Stream, peer: Peer) {
     let shared = &worker.shared;
-    let meters = &worker.listener(listener).meters;
-    meters.connections_total.increment(1);
-    let admission = ListenerPlace::take(shared, listener);
+    let listener = port.listener.load_full();
+    listener.meters.connections_total.increment(1);
+    let admission = ListenerPlace::take(&listener);
     let chosen = choose_worker(shared, worker.index);
     let ticket = Ticket {
         listener,
@@ -192,24 +189,21 @@ fn choose_worker(shared: &Shared, own: usize) -> usize {
 }
 
 impl ListenerPlace {
-    fn take(shared: &Arc<Shared>, listener: usize) -> Admission {
-        let max = shared.listeners[listener].config.max_connections;
-        if !shared.loads.listener(listener).enter(max) {
+    fn take(listener: &Arc<Listener>) -> Admission {
+        if !listener.load.enter(listener.config().max_connections) {
             return Admission::Full;
         }
-        shared.listeners[listener].meters.connections.increment(1.0);
+        listener.meters.connections.increment(1.0);
         Admission::Admitted(Self {
-            shared: Arc::clone(shared),
-            listener,
+            listener: Arc::clone(listener),
         })
     }
 }
 
 impl Drop for ListenerPlace {
     fn drop(&mut self) {
-        let meters = &self.shared.listeners[self.listener].meters;
-        meters.connections.decrement(1.0);
-        self.shared.loads.listener(self.listener).leave();
+        self.listener.meters.connections.decrement(1.0);
+        self.listener.load.leave();
     }
 }
 

@@ -13,7 +13,7 @@ use crate::core::ids::{ListenerId, NodeId};
 #[derive(Debug, Default)]
 pub struct Loads {
     nodes: Mutex<HashMap<NodeId, Arc<AtomicUsize>>>,
-    listeners: Vec<(ListenerId, ListenerLoad)>,
+    listeners: Mutex<HashMap<ListenerId, Arc<ListenerLoad>>>,
     workers: Vec<Arc<AtomicUsize>>,
 }
 
@@ -26,11 +26,10 @@ pub(super) struct ListenerLoad {
 
 impl Loads {
     /// All zero.
-    pub(super) fn new(listeners: impl Iterator<Item = ListenerId>, workers: usize) -> Self {
+    pub(super) fn new(workers: usize) -> Self {
         Self {
-            nodes: Mutex::default(),
-            listeners: listeners.map(|id| (id, ListenerLoad::default())).collect(),
             workers: (0..workers).map(|_| Arc::default()).collect(),
+            ..Self::default()
         }
     }
 
@@ -73,15 +72,23 @@ impl Loads {
         Arc::clone(nodes.entry(node).or_default())
     }
 
-    /// The counts of the listener at this place of the configuration.
-    pub(super) fn listener(&self, place: usize) -> &ListenerLoad {
-        &self.listeners[place].1
+    /// The counts of a listener, for it to keep.
+    pub(super) fn listener(&self, listener: ListenerId) -> Arc<ListenerLoad> {
+        let mut all = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Counts that nobody keeps any more are of listeners that have gone.
+        all.retain(|id, load| *id == listener || Arc::strong_count(load) > 1);
+        Arc::clone(all.entry(listener).or_default())
     }
 
-    fn find(&self, listener: ListenerId) -> Option<&ListenerLoad> {
-        self.listeners
-            .iter()
-            .find_map(|(id, load)| (*id == listener).then_some(load))
+    fn find(&self, listener: ListenerId) -> Option<Arc<ListenerLoad>> {
+        let all = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        all.get(&listener).cloned()
     }
 }
 

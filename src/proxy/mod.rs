@@ -16,11 +16,13 @@ mod descriptors;
 mod dial;
 mod holder;
 mod listen;
+mod listener;
 mod loads;
 mod nodes;
 mod park;
 mod reject;
 mod relay;
+mod reload;
 mod route;
 mod run;
 mod session;
@@ -31,11 +33,13 @@ mod telemetry;
 mod worker;
 
 use std::io;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc as std_mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
@@ -48,10 +52,11 @@ use crate::core::alarm::Alarm;
 use crate::core::ids::ListenerId;
 use crate::core::snapshot::Snapshot;
 use crate::journal::Journal;
-use listen::{Acceptor, SocketFile};
-use run::{Outfit, Phase};
-use telemetry::ListenerMeters;
-use worker::{Door, Listener, Shared};
+use listen::Acceptor;
+use listener::{Listener, Port};
+use reload::OpenPort;
+use run::{Handed, Orders, Outfit, Phase};
+use worker::{Door, Shared};
 
 /// How long the threads may take to end after the last session was told to.
 const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -99,14 +104,12 @@ pub enum StartError {
 }
 
 /// The running data plane. Dropped without [`Proxy::shutdown`], it closes all sessions at once.
-#[derive(Debug)]
 pub struct Proxy {
-    bound: Vec<(ListenerId, Bind)>,
-    loads: Arc<Loads>,
+    shared: Arc<Shared>,
+    ports: Mutex<Vec<OpenPort>>,
     phase: watch::Sender<Phase>,
     /// Every open listening socket holds a receiver.
     accepting: watch::Sender<()>,
-    files: Mutex<Vec<SocketFile>>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
@@ -114,58 +117,71 @@ pub struct Proxy {
 /// nothing is left behind.
 pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
     let workers = settings.workers.max(1);
-    let mut sockets: Vec<Vec<(usize, Acceptor)>> = (0..workers).map(|_| Vec::new()).collect();
-    let (mut bound, mut files) = (Vec::new(), Vec::new());
-    for (place, listener) in settings.listeners.iter().enumerate() {
-        for bind in &listener.binds {
-            let opened = listen::open(&listener.name, bind, workers)?;
-            bound.push((listener.id, opened.bind));
-            files.extend(opened.file);
+    let loads = Arc::new(Loads::new(workers));
+    let mut sockets: Vec<Vec<(Arc<Port>, Acceptor)>> = (0..workers).map(|_| Vec::new()).collect();
+    let (mut listeners, mut ports) = (Vec::new(), Vec::new());
+    for config in settings.listeners {
+        let listener = Arc::new(Listener::new(config, &loads));
+        let config = listener.config();
+        for bind in &config.binds {
+            let opened = listen::open(&config.name, bind, workers)?;
+            let port = Port::new(Arc::clone(&listener));
             for (worker, acceptor) in sockets.iter_mut().zip(opened.acceptors) {
-                worker.push((place, acceptor));
+                worker.push((Arc::clone(&port), acceptor));
             }
+            ports.push(OpenPort {
+                written: bind.clone(),
+                bound: opened.bind,
+                port,
+                file: opened.file,
+            });
         }
+        listeners.push(listener);
     }
-    let listeners = settings.listeners.iter().map(|each| each.id);
-    let loads = Arc::new(Loads::new(listeners, workers));
-    let (doors, handed): (Vec<_>, Vec<_>) = (0..workers)
-        .map(|index| {
-            let (hand, handed) = mpsc::unbounded_channel();
-            let connections = loads.worker(index);
-            (Door { connections, hand }, handed)
-        })
-        .unzip();
+    let doors = (0..workers).map(|index| door(loads.worker(index)));
+    let (doors, ways): (Vec<_>, Vec<_>) = doors.unzip();
+    let spare = settings.spare_descriptors + descriptors::of_workers(workers, ports.len());
     let shared = Arc::new(Shared {
-        listeners: settings.listeners.into_iter().map(Listener::new).collect(),
-        loads: Arc::clone(&loads),
+        listeners: ArcSwap::from_pointee(listeners),
+        loads,
         alarms: feed.alarms,
         journal: feed.journal,
-        most_connections: descriptors::connections(
-            settings.spare_descriptors + descriptors::of_workers(workers, bound.len()),
-        ),
+        most_connections: AtomicUsize::new(descriptors::connections(spare)),
         doors,
     });
     let (phase, watched) = watch::channel(Phase::Serving);
     let (accepting, open) = watch::channel(());
-    let outfits = sockets.into_iter().zip(handed).enumerate();
-    let outfits = outfits.map(|(index, (sockets, handed))| Outfit {
+    let outfits = sockets.into_iter().zip(ways).enumerate();
+    let outfits = outfits.map(|(index, (sockets, (handed, orders)))| Outfit {
         index,
         shared: Arc::clone(&shared),
         feed: feed.snapshots.clone(),
         handed,
         sockets,
+        orders,
         phase: watched.clone(),
         accepting: open.clone(),
     });
     let threads = spawn(outfits.collect())?;
     Ok(Proxy {
-        bound,
-        loads,
+        shared,
+        ports: Mutex::new(ports),
         phase,
         accepting,
-        files: Mutex::new(files),
         threads,
     })
+}
+
+/// A worker's door, and what comes in by it.
+fn door(connections: Arc<AtomicUsize>) -> (Door, (Handed, Orders)) {
+    let (hand, handed) = mpsc::unbounded_channel();
+    let (orders, ordered) = mpsc::unbounded_channel();
+    let door = Door {
+        connections,
+        hand,
+        orders,
+    };
+    (door, (handed, ordered))
 }
 
 /// Starts the threads and waits until each says that it is ready.
@@ -186,24 +202,27 @@ fn spawn(outfits: Vec<Outfit>) -> Result<Vec<thread::JoinHandle<()>>, StartError
     Ok(threads)
 }
 
-impl Listener {
-    fn new(config: ListenerConfig) -> Self {
-        Self {
-            meters: ListenerMeters::new(&config.name),
-            config,
-        }
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proxy")
+            .field("bound", &self.bound())
+            .finish_non_exhaustive()
     }
 }
 
 impl Proxy {
     /// Where it listens, with the real port where the configuration says port 0.
     pub fn bound(&self) -> Vec<(ListenerId, Bind)> {
-        self.bound.clone()
+        let ports = self.ports();
+        let bound = ports.iter();
+        bound
+            .map(|open| (open.port.listener.load().config().id, open.bound.clone()))
+            .collect()
     }
 
     /// Who carries how much, now and later.
     pub fn loads(&self) -> Arc<Loads> {
-        Arc::clone(&self.loads)
+        Arc::clone(&self.shared.loads)
     }
 
     /// Stops accepting. Returns when every listening socket has been closed; what the kernel had
@@ -211,10 +230,7 @@ impl Proxy {
     pub async fn drain(&self) {
         self.advance(Phase::Serving, Phase::Closing);
         self.accepting.closed().await;
-        self.files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.ports().clear();
         self.advance(Phase::Closing, Phase::Draining);
     }
 
@@ -233,6 +249,10 @@ impl Proxy {
                 tracing::error!(target: "rolecall::proxy", "a worker thread had panicked: please report this bug");
             }
         }
+    }
+
+    fn ports(&self) -> MutexGuard<'_, Vec<OpenPort>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn advance(&self, from: Phase, to: Phase) {

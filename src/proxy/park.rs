@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::listener::Listener;
 use super::session::Connection;
 use super::stream::Stream;
 use super::telemetry::ParkResult;
-use super::worker::{Listener, Worker};
+use super::worker::Worker;
 
 /// With fewer bytes there the kernel's window, of 64 KiB at least, was never used up: an end that
 /// the client has sent is seen.
@@ -33,7 +34,6 @@ const LONGEST_TAKING_IN: Duration = Duration::from_secs(5);
 pub(super) struct Lot<'a> {
     worker: &'a Worker,
     listener: &'a Listener,
-    place: usize,
     since: Instant,
     result: ParkResult,
 }
@@ -53,21 +53,14 @@ impl<'a> Lot<'a> {
     /// Takes a place, unless `park.max` are taken.
     pub(super) fn enter(connection: &'a Connection) -> Option<Self> {
         let worker = &*connection.worker;
-        let place = connection.entry().listener;
         let listener = connection.listener();
-        if !worker
-            .shared
-            .loads
-            .listener(place)
-            .park(listener.config.park.max)
-        {
+        if !listener.load.park(listener.config().park.max) {
             return None;
         }
         listener.meters.parked.increment(1.0);
         Some(Self {
             worker,
             listener,
-            place,
             since: Instant::now(),
             // Whoever is dropped without a result was still waiting at the end.
             result: ParkResult::Shutdown,
@@ -92,7 +85,7 @@ impl<'a> Lot<'a> {
     }
 
     fn timeout(&self) -> Duration {
-        self.listener.config.park.timeout
+        self.listener.config().park.timeout
     }
 }
 
@@ -147,7 +140,7 @@ impl Drop for Lot<'_> {
     fn drop(&mut self) {
         let meters = &self.listener.meters;
         meters.parked.decrement(1.0);
-        self.worker.shared.loads.listener(self.place).unpark();
+        self.listener.load.unpark();
         meters.waited(self.result, self.since.elapsed().as_secs_f64());
     }
 }

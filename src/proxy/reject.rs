@@ -21,6 +21,9 @@ pub(super) const CONNECTION_LIMIT: &str = "-ERR max number of clients reached";
 pub(super) const NO_DESCRIPTORS: &str =
     "-MASTERDOWN rolecall: the proxy has no file descriptors left";
 
+/// What a parked client is told when a reload has taken its listener out.
+pub(super) const LISTENER_REMOVED: &str = "-MASTERDOWN rolecall: this listener was taken out";
+
 /// What a client without a node is told at the end of the grace.
 pub(super) const SHUTTING_DOWN: &str = "-MASTERDOWN rolecall: the proxy is shutting down";
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::dial::{DialError, dial};
 use super::nodes::Claim;
 use super::park::{Lot, Woken, take_in};
-use super::reject::{NO_DESCRIPTORS, SHUTTING_DOWN, reject};
+use super::reject::{LISTENER_REMOVED, NO_DESCRIPTORS, SHUTTING_DOWN, reject};
 use super::session::Connection;
 use super::stream::Stream;
 use super::table::Seat;
@@ -47,6 +47,10 @@ pub(super) async fn find_node(connection: &Connection, mut client: Stream) -> Fo
         connection.worker.refresh();
         if connection.worker.is_ending() {
             return send_away(connection, client, lot, CloseReason::Shutdown, &refused).await;
+        }
+        if connection.listener().is_removed() {
+            let reason = CloseReason::ListenerRemoved;
+            return send_away(connection, client, lot, reason, &refused).await;
         }
         if let Some(reserved) = reserve(connection, &refused) {
             if lot.is_some() {
@@ -222,6 +226,7 @@ async fn send_away(
     let line = match reason {
         CloseReason::Shutdown => SHUTTING_DOWN.to_owned(),
         CloseReason::NoDescriptors => NO_DESCRIPTORS.to_owned(),
+        CloseReason::ListenerRemoved => LISTENER_REMOVED.to_owned(),
         _ => format!("-MASTERDOWN rolecall: {}", explain(connection, refused)),
     };
     reject(&connection.worker, client, &line).await;

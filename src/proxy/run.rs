@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::accept::{Incoming, accept, take_over};
 use super::listen::Acceptor;
-use super::worker::{Shared, Worker};
+use super::listener::Port;
+use super::worker::{Order, Shared, Worker};
 use crate::core::snapshot::Snapshot;
 
 /// The sweep's period, where no time-out is so short that it needs a shorter one.
@@ -35,14 +36,21 @@ pub(super) enum Phase {
     Ending,
 }
 
+/// Connections that other workers hand over.
+pub(super) type Handed = mpsc::UnboundedReceiver<Incoming>;
+
+/// What reloads order.
+pub(super) type Orders = mpsc::UnboundedReceiver<Order>;
+
 /// What a worker thread is given.
 pub(super) struct Outfit {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) feed: watch::Receiver<Arc<Snapshot>>,
-    pub(super) handed: mpsc::UnboundedReceiver<Incoming>,
-    /// Listening sockets with their listeners' places in the configuration.
-    pub(super) sockets: Vec<(usize, Acceptor)>,
+    pub(super) handed: Handed,
+    /// Listening sockets, each with the port that it is a part of.
+    pub(super) sockets: Vec<(Arc<Port>, Acceptor)>,
+    pub(super) orders: Orders,
     pub(super) phase: watch::Receiver<Phase>,
     /// Held while sockets accept.
     pub(super) accepting: watch::Receiver<()>,
@@ -76,28 +84,17 @@ fn set_up(outfit: Outfit) -> io::Result<(Rc<Worker>, watch::Receiver<Phase>)> {
         feed,
         handed,
         sockets,
+        orders,
         phase,
         accepting,
     } = outfit;
     let worker = Rc::new(Worker::new(index, shared, feed.clone()));
-    for (listener, socket) in sockets {
-        let socket = Rc::new(socket.register()?);
-        let (worker, phase, accepting) = (Rc::clone(&worker), phase.clone(), accepting.clone());
-        tokio::task::spawn_local(async move {
-            supervise("accept", || {
-                accept(
-                    Rc::clone(&worker),
-                    listener,
-                    Rc::clone(&socket),
-                    phase.clone(),
-                )
-            })
-            .await;
-            // The socket is closed before anybody is told so.
-            drop(socket);
-            drop(accepting);
-        });
+    for (port, socket) in sockets {
+        begin_to_accept(&worker, port, socket, &phase, accepting.clone())?;
     }
+    // Held by sockets alone: the task below goes on when they are closed.
+    drop(accepting);
+    tokio::task::spawn_local(obey(Rc::clone(&worker), orders, phase.clone()));
     let judged = Rc::clone(&worker);
     tokio::task::spawn_local(async move {
         supervise("judge", || judge(Rc::clone(&judged), feed.clone())).await;
@@ -108,6 +105,52 @@ fn set_up(outfit: Outfit) -> io::Result<(Rc<Worker>, watch::Receiver<Phase>)> {
     });
     tokio::task::spawn_local(take_all(Rc::clone(&worker), handed));
     Ok((worker, phase))
+}
+
+/// Starts the task of one listening socket. `accepting` is held while it is open.
+fn begin_to_accept(
+    worker: &Rc<Worker>,
+    port: Arc<Port>,
+    socket: Acceptor,
+    phase: &watch::Receiver<Phase>,
+    accepting: watch::Receiver<()>,
+) -> io::Result<()> {
+    let socket = Rc::new(socket.register()?);
+    let open = port.open.subscribe();
+    let (worker, phase) = (Rc::clone(worker), phase.clone());
+    tokio::task::spawn_local(async move {
+        supervise("accept", || {
+            accept(
+                Rc::clone(&worker),
+                Arc::clone(&port),
+                Rc::clone(&socket),
+                phase.clone(),
+            )
+        })
+        .await;
+        // The socket is closed before anybody is told so.
+        drop(socket);
+        drop((open, accepting));
+    });
+    Ok(())
+}
+
+/// Does what a reload orders.
+async fn obey(worker: Rc<Worker>, mut orders: Orders, phase: watch::Receiver<Phase>) {
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Judge => worker.judge_again(),
+            Order::Listen(port, socket, accepting) => {
+                let begun = begin_to_accept(&worker, port, socket, &phase, accepting);
+                if let Err(error) = begun {
+                    tracing::error!(
+                        target: "rolecall::proxy", worker = worker.index, %error,
+                        "cannot watch a new listening socket: restart the proxy to listen there"
+                    );
+                }
+            }
+        }
+    }
 }
 
 /// Serves until the last session has ended after a drain, or the grace has.
@@ -145,21 +188,17 @@ async fn judge(worker: Rc<Worker>, mut feed: watch::Receiver<Arc<Snapshot>>) {
 }
 
 async fn sweep(worker: Rc<Worker>) {
-    let mut ticks = interval(sweep_period(&worker.shared));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        // A reload may have changed the limits.
+        sleep(sweep_period(&worker.shared)).await;
         worker.sweep();
     }
 }
 
 fn sweep_period(shared: &Shared) -> Duration {
-    let limits = shared.listeners.iter().flat_map(|listener| {
-        [
-            listener.config.idle_timeout,
-            listener.config.fallback_max_age,
-        ]
-    });
+    let listeners = shared.listeners.load();
+    let configs = listeners.iter().map(|listener| listener.config());
+    let limits = configs.flat_map(|config| [config.idle_timeout, config.fallback_max_age]);
     limits
         .flatten()
         .map(|limit| (limit / 4).max(Duration::from_millis(1)))
@@ -167,7 +206,7 @@ fn sweep_period(shared: &Shared) -> Duration {
 }
 
 /// Serves what other workers hand over.
-async fn take_all(worker: Rc<Worker>, mut handed: mpsc::UnboundedReceiver<Incoming>) {
+async fn take_all(worker: Rc<Worker>, mut handed: Handed) {
     while let Some(incoming) = handed.recv().await {
         take_over(&worker, incoming);
     }

@@ -3,10 +3,12 @@
 use std::future::poll_fn;
 use std::mem;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use super::accept::{Admission, ListenerPlace, Place, Ticket};
+use super::listener::Listener;
 use super::nodes::Node;
 use super::reject::{self, CONNECTION_LIMIT};
 use super::relay::{Gate, relay};
@@ -14,7 +16,7 @@ use super::route::{self, Found};
 use super::sniff::{Complaint, complaint, is_replication};
 use super::stream::{Peer, Stream};
 use super::table::{Entry, Row, Table};
-use super::worker::{Listener, Worker};
+use super::worker::Worker;
 use crate::clock;
 use crate::config::model::ListenerConfig;
 use crate::core::alarm::AlarmKind;
@@ -92,12 +94,12 @@ impl Connection {
         &self.row.entry
     }
 
-    pub(super) fn listener(&self) -> &Listener {
-        self.worker.listener(self.row.entry.listener)
+    pub(super) fn listener(&self) -> &Arc<Listener> {
+        &self.row.entry.listener
     }
 
-    pub(super) fn config(&self) -> &ListenerConfig {
-        &self.listener().config
+    pub(super) fn config(&self) -> Arc<ListenerConfig> {
+        self.listener().config()
     }
 
     fn end(self, reason: CloseReason) {
@@ -108,24 +110,19 @@ impl Connection {
     }
 
     fn log(&self, reason: CloseReason, node: Option<&Node>, held: Option<Held>) {
-        let tier = held.and_then(|held| self.config().chain.tiers.get(held.tier));
+        let config = self.config();
+        let tier = held.and_then(|held| config.chain.tiers.get(held.tier));
         // Which listener's tier served: another one's after a fallback.
-        let via = tier.map_or("-", |tier| {
-            let listeners = &self.worker.shared.listeners;
-            listeners
-                .iter()
-                .find(|listener| listener.config.id == tier.listener)
-                .map_or("-", |listener| &listener.config.name)
-        });
+        let via = tier.and_then(|tier| self.worker.shared.name_of(tier.listener));
         let duration = clock::now().since(self.opened);
         tracing::info!(
             target: "rolecall::session",
-            listener = %self.config().name,
+            listener = %config.name,
             client = %self.peer,
             group = node.map_or("-", |node| &node.group),
             node = node.map_or("-", |node| &node.name),
             tier = held.map(|held| held.tier),
-            via,
+            via = via.as_deref().unwrap_or("-"),
             duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             bytes_in = self.entry().sent.get(),
             bytes_out = self.entry().received.get(),

@@ -7,8 +7,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
+use super::listener::Listener;
 use super::nodes::{Claim, Node};
 use crate::core::judge::Held;
 use crate::core::reason::CloseReason;
@@ -16,8 +18,8 @@ use crate::core::time::Moment;
 
 /// What a worker keeps of one connection.
 pub(super) struct Entry {
-    /// The listener's place in the configuration.
-    pub(super) listener: usize,
+    /// Whose connection it is.
+    pub(super) listener: Arc<Listener>,
     /// What it was given at its node, and by which version of the view that was judged last.
     seat: Cell<Option<Seat>>,
     node: RefCell<Option<Claim>>,
@@ -53,7 +55,7 @@ const LOOKS: u8 = 3;
 
 impl Entry {
     /// Of a connection that has no node yet.
-    pub(super) fn new(listener: usize) -> Self {
+    pub(super) fn new(listener: Arc<Listener>) -> Self {
         Self {
             listener,
             seat: Cell::new(None),
@@ -214,23 +216,40 @@ impl Drop for Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::ListenerConfig;
+    use crate::core::chain::{Access, Chain};
+    use crate::core::ids::{GroupId, ListenerId};
+    use crate::proxy::loads::Loads;
+
+    fn entry(listener: &str) -> Entry {
+        let chain = Chain { tiers: Vec::new() };
+        let config = ListenerConfig::new(
+            ListenerId(0),
+            listener,
+            GroupId(0),
+            Access::ReadOnly,
+            Vec::new(),
+            chain,
+        );
+        Entry::new(Arc::new(Listener::new(config, &Loads::default())))
+    }
 
     #[test]
     fn rows_are_used_again() {
         let table = Rc::new(Table::default());
-        let (first, second) = (table.add(Entry::new(1)), table.add(Entry::new(2)));
+        let (first, second) = (table.add(entry("a")), table.add(entry("b")));
         drop(first);
-        let third = table.add(Entry::new(3));
+        let third = table.add(entry("c"));
         let mut seen = Vec::new();
-        table.each(|entry| seen.push(entry.listener));
-        assert_eq!(seen, [3, 2]);
+        table.each(|entry| seen.push(entry.listener.config().name.to_string()));
+        assert_eq!(seen, ["c", "b"]);
         drop((second, third));
         assert_eq!(table.rows.borrow().len(), 2);
     }
 
     #[test]
     fn the_first_reason_stands() {
-        let entry = Entry::new(0);
+        let entry = entry("a");
         entry.doom(CloseReason::Demoted);
         entry.doom(CloseReason::Idle);
         assert_eq!(entry.doomed(), Some(CloseReason::Demoted));

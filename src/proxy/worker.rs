@@ -11,18 +11,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::accept::Incoming;
+use super::listen::Acceptor;
+use super::listener::{Listener, Port};
 use super::loads::Loads;
 use super::nodes::Nodes;
 use super::relay::{BUFFER_SIZE, SharedBuffer};
 use super::table::{Entry, Table};
-use super::telemetry::ListenerMeters;
 use crate::clock;
-use crate::config::model::ListenerConfig;
 use crate::core::alarm::{Alarm, AlarmKind};
-use crate::core::ids::NodeId;
+use crate::core::ids::{ListenerId, NodeId};
 use crate::core::judge::{has_outstayed, judge};
 use crate::core::reason::CloseReason;
 use crate::core::snapshot::Snapshot;
@@ -31,20 +32,23 @@ use crate::journal::{Happening, Journal};
 
 /// What all workers share.
 pub(super) struct Shared {
-    pub(super) listeners: Vec<Listener>,
+    /// As configured now.
+    pub(super) listeners: ArcSwap<Vec<Arc<Listener>>>,
     pub(super) loads: Arc<Loads>,
     pub(super) alarms: mpsc::UnboundedSender<Alarm>,
     pub(super) journal: Journal,
     /// As many as descriptors allow.
-    pub(super) most_connections: usize,
+    pub(super) most_connections: AtomicUsize,
     /// One for each worker.
     pub(super) doors: Vec<Door>,
 }
 
-/// One listener: its configuration and its metrics.
-pub(super) struct Listener {
-    pub(super) config: ListenerConfig,
-    pub(super) meters: ListenerMeters,
+/// What a reload tells a worker.
+pub(super) enum Order {
+    /// Accept here too. The last part is held while the socket accepts.
+    Listen(Arc<Port>, Acceptor, watch::Receiver<()>),
+    /// Listeners have another configuration: judge all sessions by it.
+    Judge,
 }
 
 /// How other workers see a worker.
@@ -53,6 +57,8 @@ pub(super) struct Door {
     pub(super) connections: Arc<AtomicUsize>,
     /// Where connections are handed over.
     pub(super) hand: mpsc::UnboundedSender<Incoming>,
+    /// Where it is told what a reload has changed.
+    pub(super) orders: mpsc::UnboundedSender<Order>,
 }
 
 /// One worker.
@@ -76,6 +82,16 @@ pub(super) struct Worker {
     pub(super) trouble: Trouble,
     /// Sessions that snapshots have closed since it was last told, by node and reason.
     toll: RefCell<HashMap<(NodeId, CloseReason), usize>>,
+}
+
+impl Shared {
+    /// The name of a listener that is configured now.
+    pub(super) fn name_of(&self, listener: ListenerId) -> Option<Arc<str>> {
+        let listeners = self.listeners.load();
+        let mut configs = listeners.iter().map(|listener| listener.config());
+        let config = configs.find(|config| config.id == listener)?;
+        Some(config.name.clone())
+    }
 }
 
 /// A time of trouble: it lasts until nothing has gone wrong for a while, and is told once.
@@ -147,11 +163,6 @@ impl Worker {
         self.rotation.replace(self.rotation.get().wrapping_add(1))
     }
 
-    /// The listener at this place of the configuration.
-    pub(super) fn listener(&self, place: usize) -> &Listener {
-        &self.shared.listeners[place]
-    }
-
     /// The fence of R7: whether this session may go on by the newest view, and if not, why.
     pub(super) fn verdict(&self, entry: &Entry) -> Option<CloseReason> {
         if let Some(reason) = entry.doomed() {
@@ -168,9 +179,10 @@ impl Worker {
     /// Judges a session by the view as last taken, and dooms it when it must end.
     fn judge(&self, entry: &Entry) -> Option<CloseReason> {
         let seat = entry.seat()?;
-        let config = &self.listener(entry.listener).config;
+        let config = entry.listener.config();
         let snapshot = self.snapshot.borrow();
         let reason = match snapshot.group(config.group) {
+            _ if entry.listener.is_removed() => Some(CloseReason::ListenerRemoved),
             Some(group) => judge(&seat.held, &config.chain, group),
             None => Some(CloseReason::NodeRemoved),
         };
@@ -202,6 +214,12 @@ impl Worker {
         }
         self.tell_toll();
         self.changed.notify_waiters();
+    }
+
+    /// Judges every session anew, by the view as it is and by what a reload has changed.
+    pub(super) fn judge_again(&self) {
+        self.version.set(self.version.get() + 1);
+        self.judge_all();
     }
 
     /// Takes what was published last by somebody who publishes no more.
@@ -239,7 +257,7 @@ impl Worker {
             if entry.replicates.get() {
                 return;
             }
-            let config = &self.listener(entry.listener).config;
+            let config = entry.listener.config();
             let idle = config
                 .idle_timeout
                 .is_some_and(|limit| now.since(active) >= limit);

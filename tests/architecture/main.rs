@@ -50,6 +50,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "proxy::Loads",
         ],
     ),
+    (
+        "switchover",
+        &[
+            "redis",
+            "core",
+            "config::model",
+            "journal",
+            "clock",
+            "api",
+            "check::Control",
+        ],
+    ),
     ("demo", &["config"]),
     (
         "app",

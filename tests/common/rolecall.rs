@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::metrics::Metrics;
 use super::process::Process;
+use super::topology::Topology;
 use super::{SOON, eventually};
 
 /// How to start the binary.
@@ -73,6 +74,24 @@ impl Rolecall {
             binds,
             admin,
         }
+    }
+
+    /// Writes another configuration where the proxy reads it, and says SIGHUP. Listeners that the new one
+    /// adds are known by it from now on.
+    #[track_caller]
+    pub(crate) fn reload(&mut self, topology: &Topology) {
+        let file = self.dir.path().join("rolecall.yaml");
+        fs::write(&file, topology.yaml(self.admin)).expect("write rolecall.yaml");
+        self.binds.clone_from(topology.binds());
+        self.signal("HUP");
+    }
+
+    /// Writes any text where the proxy reads its configuration, and says SIGHUP.
+    #[track_caller]
+    pub(crate) fn reload_text(&self, text: &str) {
+        let file = self.dir.path().join("rolecall.yaml");
+        fs::write(&file, text).expect("write rolecall.yaml");
+        self.signal("HUP");
     }
 
     /// The address of a listener.

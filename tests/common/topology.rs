@@ -195,6 +195,26 @@ impl Topology {
         Rolecall::spawn(&self.yaml(admin), self.binds.clone(), admin, &self.launch)
     }
 
+    /// Where the listeners listen.
+    pub(crate) fn binds(&self) -> &BTreeMap<String, SocketAddr> {
+        &self.binds
+    }
+
+    /// The same without a listener.
+    pub(crate) fn without_listener(mut self, name: &str) -> Self {
+        let start = format!("{name}:");
+        self.listeners.retain(|line| !line.starts_with(&start));
+        self.binds.remove(name);
+        self
+    }
+
+    /// The same without a node.
+    pub(crate) fn without_node(mut self, name: &str) -> Self {
+        let start = format!("{name}:");
+        self.nodes.retain(|line| !line.starts_with(&start));
+        self
+    }
+
     /// The text of the file.
     pub(crate) fn yaml(&self, admin: SocketAddr) -> String {
         let mut text = String::from("groups:\n  main:\n    nodes:\n");

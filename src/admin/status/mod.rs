@@ -12,9 +12,10 @@ mod words;
 
 use std::time::SystemTime;
 
-use super::sources::{ConfigState, Sources};
+use super::sources::Sources;
 use crate::api;
 use crate::clock;
+use crate::config::model::InForce;
 use crate::core::group::Group;
 use crate::core::time::Moment;
 use crate::proxy::Loads;
@@ -23,7 +24,7 @@ pub(super) use words::rfc3339;
 /// All that is known at one moment.
 pub(super) struct Picture<'a> {
     pub(super) groups: &'a [Group],
-    pub(super) config: &'a ConfigState,
+    pub(super) config: &'a InForce,
     pub(super) loads: &'a Loads,
     pub(super) draining: bool,
     pub(super) now: Moment,
@@ -32,7 +33,7 @@ pub(super) struct Picture<'a> {
 /// Asks everybody, and puts it together.
 pub(super) async fn status(sources: &Sources) -> api::Status {
     let groups = sources.control.look().await;
-    let config = sources.config();
+    let config = sources.in_force();
     Picture {
         groups: &groups,
         config: &config,
@@ -45,7 +46,7 @@ pub(super) async fn status(sources: &Sources) -> api::Status {
 
 impl Picture<'_> {
     fn status(&self) -> api::Status {
-        let ConfigState {
+        let InForce {
             path,
             loaded,
             refused,
@@ -60,7 +61,7 @@ impl Picture<'_> {
             config: api::ConfigStatus {
                 path: path.display().to_string(),
                 loaded: rfc3339(*loaded),
-                refused: refused.clone(),
+                refused: refused.as_ref().map(ToString::to_string),
             },
             workers: workers
                 .map(|(index, connections)| api::WorkerStatus { index, connections })

@@ -1,7 +1,9 @@
 //! Which nodes belong to a group while the process runs: those that are learned come, those that are no
 //! longer wanted leave when their last session has gone.
 
-use super::{Group, NodeId, NodeSettings, NodeState, Order};
+use std::sync::Arc;
+
+use super::{Group, NodeId, NodeSettings, NodeState, Order, Sentinels, Settings};
 use crate::core::discovery::{Change, Discovery, Listed};
 use crate::core::event::{Event, EventKind};
 use crate::core::time::Moment;
@@ -18,6 +20,17 @@ impl Group {
     /// does not say.
     pub fn listed(&mut self, index: usize, list: Option<Vec<Listed>>) {
         self.discovery.hear(index, list);
+    }
+
+    /// Parks new write connections until a moment at the latest, or no longer. Another election ends it.
+    pub fn hold_writes(&mut self, until: Option<Moment>, now: Moment) {
+        self.hold = until;
+        self.tick(now);
+    }
+
+    /// Whether new write connections are parked for a switchover.
+    pub fn holds_writes(&self, now: Moment) -> bool {
+        self.hold.is_some_and(|until| now < until)
     }
 
     /// What is to be done to the nodes, by what the Sentinels list. Whoever asks carries it out:
@@ -47,6 +60,48 @@ impl Group {
         self.change_leaving(node, true, now);
     }
 
+    /// Goes on with another configuration. Nodes are known by their numbers: of those that stay all is
+    /// remembered, and those that are no longer there leave, with their last session or at `leave_by`.
+    pub fn configure(&mut self, settings: Settings, leave_by: Moment, now: Moment) {
+        let mut before = std::mem::take(&mut self.nodes);
+        for node in &settings.nodes {
+            let known = before.iter().position(|state| state.settings.id == node.id);
+            let state = known.map_or_else(
+                || NodeState::new(node.clone(), now),
+                |place| NodeState {
+                    settings: node.clone(),
+                    ..before.remove(place)
+                },
+            );
+            if known.is_none() {
+                let (node, name) = (node.id, node.name.clone());
+                self.tell(EventKind::Added { node, name }, now);
+            }
+            self.nodes.push(state);
+        }
+        let stays = self.nodes.len();
+        self.nodes.append(&mut before);
+        self.settings = settings;
+        let gone: Vec<NodeId> = self
+            .nodes
+            .iter()
+            .skip(stays)
+            .filter(|state| !state.learned)
+            .map(|state| state.settings.id)
+            .collect();
+        for node in gone {
+            self.retire(node, now);
+            if let Some(state) = self
+                .nodes
+                .iter_mut()
+                .find(|state| state.settings.id == node)
+            {
+                state.leave_by.get_or_insert(leave_by);
+            }
+        }
+        self.tick(now);
+    }
+
     /// A node that was leaving stays after all.
     pub fn keep(&mut self, node: NodeId, now: Moment) {
         self.change_leaving(node, false, now);
@@ -64,10 +119,18 @@ impl Group {
         self.tick(now);
     }
 
-    /// The nodes that leave.
-    pub fn leaving(&self) -> impl Iterator<Item = NodeId> {
+    /// Its Sentinels are others now, by their addresses as written; of the former ones nothing is
+    /// remembered. Learned nodes stay until those have been asked.
+    pub fn ask_others(&mut self, names: impl IntoIterator<Item = Arc<str>>, discovers: bool) {
+        let names: Vec<Arc<str>> = names.into_iter().collect();
+        self.discovery = Discovery::new(if discovers { names.len() } else { 0 });
+        self.sentinels = Sentinels::new(names);
+    }
+
+    /// The nodes that leave, and when at the latest.
+    pub fn leaving(&self) -> impl Iterator<Item = (NodeId, Option<Moment>)> {
         let leaving = self.nodes.iter().filter(|node| node.leaving);
-        leaving.map(|node| node.settings.id)
+        leaving.map(|node| (node.settings.id, node.leave_by))
     }
 
     fn change_leaving(&mut self, node: NodeId, leaving: bool, now: Moment) {
@@ -81,6 +144,7 @@ impl Group {
             return;
         }
         state.leaving = leaving;
+        state.leave_by = None;
         // An order was for the node as it was.
         state.order = Order::Ready;
         let name = state.settings.name.clone();

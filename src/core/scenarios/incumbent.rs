@@ -301,3 +301,46 @@ fn r1_r3_a_second_name_of_the_primarys_process_changes_nothing() {
         Err(Ineligible::SameProcessAs("redis-2".into()))
     );
 }
+
+#[test]
+fn r11_a_voter_that_misses_a_check_does_not_make_a_majority_of_a_minority() {
+    let mut roll = Roll::of(4);
+    let d = 3;
+    roll.says(B, follows("b", "hist", A))
+        .says(C, follows("c", "hist", A))
+        .says(d, primary("d", "other"))
+        .says(A, primary("a", "hist"));
+    assert_eq!(roll.primary(), Some(A));
+    roll.says(C, follows("c", "other", d));
+    assert_eq!(roll.primary(), Some(A), "one of two");
+    // Sentinel kills all clients of a node that it reconfigures.
+    roll.gets(B, Outcome::Closed);
+    assert_eq!(roll.primary(), Some(A));
+    roll.goes_silent(B, 4);
+    assert_eq!(roll.primary(), Some(A), "nor while it is only silent");
+    roll.goes_silent(B, 1);
+    assert_eq!(roll.primary(), Some(d), "one of one");
+}
+
+#[test]
+fn r11_a_demoted_primary_that_misses_a_check_does_not_free_the_way_for_an_unrelated_one() {
+    let mut roll = settled();
+    roll.says(A, follows("a", "hist", B));
+    roll.says(C, primary("stale", "other"))
+        .gets(A, Outcome::Closed);
+    assert_eq!(roll.primary(), None, "redis-2 is heard first");
+    roll.says(B, promoted("b", "new", "hist", 1001));
+    assert_eq!(roll.primary(), Some(B));
+}
+
+#[test]
+fn r11_a_replica_of_an_unseen_node_that_misses_a_check_decides_nothing() {
+    let mut roll = Roll::of(3);
+    roll.says(C, follows("c", "hist", B))
+        .says(B, cut_off("b", "hist", &address(C), None))
+        .goes_silent(B, 1)
+        .says(A, primary("a", "other"));
+    assert_eq!(roll.primary(), None, "redis-2 may be primary by now");
+    roll.gets(C, Outcome::Closed);
+    assert_eq!(roll.primary(), None);
+}

@@ -38,15 +38,20 @@ fn address(node: u32) -> HostPort {
 impl Roll {
     /// So many nodes that are not local, and one that is.
     fn of(nodes: u32) -> Self {
-        Self::build(nodes, nodes + 1)
+        Self::build(nodes, nodes + 1, LagLimits::default())
     }
 
     /// So many nodes, none of them local.
     fn without_local(nodes: u32) -> Self {
-        Self::build(nodes, nodes)
+        Self::build(nodes, nodes, LagLimits::default())
     }
 
-    fn build(nodes: u32, all: u32) -> Self {
+    /// So many nodes, none of them local, whose replicas may lag so far.
+    fn limited(nodes: u32, max_lag: LagLimits) -> Self {
+        Self::build(nodes, nodes, max_lag)
+    }
+
+    fn build(nodes: u32, all: u32, max_lag: LagLimits) -> Self {
         let all = (0..all).map(|index| NodeSettings {
             id: NodeId(index),
             name: format!("redis-{}", index + 1).into(),
@@ -63,7 +68,7 @@ impl Roll {
             fast_interval: Duration::from_millis(50),
             claim_hold: HOLD,
             stale_reads: Duration::from_secs(60),
-            max_lag: LagLimits::default(),
+            max_lag,
             own: vec![OwnListener {
                 name: "redis-ro".into(),
                 binds: vec!["127.0.0.2:6379".parse().unwrap()],

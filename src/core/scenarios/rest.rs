@@ -293,3 +293,24 @@ fn the_death_and_the_return_of_the_primary_are_told() {
         .position(|kind| matches!(kind, EventKind::Back { .. }));
     assert!(gone.is_some() && gone < back, "{told:?}");
 }
+
+#[test]
+fn r10_replicas_are_measured_by_a_new_primary_from_its_election_on() {
+    let limits = LagLimits {
+        bytes: Some(1),
+        age: None,
+    };
+    let mut roll = Roll::limited(3, limits);
+    roll.says(A, primary("a", "hist"))
+        .says(C, follows("c", "hist", A))
+        .says(B, follows("b", "hist", A));
+    assert_eq!(roll.primary(), Some(A));
+    // redis-2 has been promoted; who elects it is redis-1, with what it says of itself.
+    roll.says(B, primary("b2", "new"))
+        .says(C, follows("c", "new", B))
+        .says(A, follows("a", "new", B));
+    assert_eq!(roll.primary(), Some(B));
+    roll.says(C, follows("c", "new", B))
+        .says(A, follows("a", "new", B));
+    assert_eq!((roll.may_read(C), roll.may_read(A)), (Ok(()), Ok(())));
+}

@@ -185,6 +185,24 @@ fn r3_3_the_ancestor_does_not_return_by_old_votes() {
 }
 
 #[test]
+fn r3_3_old_votes_stay_old_when_the_heir_is_demoted() {
+    let mut watch = promoted_b();
+    // Sentinel promotes redis-3 instead, and makes a replica of redis-2; two have not switched yet.
+    watch
+        .says(C, promoted("c", "newer", "hist", 900))
+        .names(2, C, 8)
+        .says(B, follows("b", "newer", C));
+    assert_eq!((watch.primary(), watch.term()), (Some(C), 3));
+    watch
+        .names(0, A, 7)
+        .names(1, A, 7)
+        .says(A, primary("a", "hist"));
+    assert_eq!((watch.primary(), watch.term()), (Some(C), 3));
+    watch.names(0, A, 9).names(1, A, 9);
+    assert_eq!(watch.primary(), Some(A), "they failed over to it since");
+}
+
+#[test]
 fn r3_3_sentinels_that_are_first_heard_after_a_descent_tell_old_votes() {
     let mut watch = watched();
     watch

@@ -1,0 +1,142 @@
+//! Other listeners while traffic flows: what a reload changes in the data plane.
+//!
+//! All new addresses are opened before anything is changed, so a reload that fails has changed nothing. An
+//! address that stays keeps its sockets, even when it goes to another listener: nobody is refused.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::listen::{self, BindError, Opened, SocketFile};
+use super::listener::{Listener, Port};
+use super::worker::Order;
+use super::{Proxy, descriptors};
+use crate::config::model::{Bind, ListenerConfig};
+
+/// One address that is open.
+pub(super) struct OpenPort {
+    /// As configured.
+    pub(super) written: Bind,
+    /// The same with the real port where that says 0.
+    pub(super) bound: Bind,
+    pub(super) port: Arc<Port>,
+    /// The socket file, removed on drop.
+    pub(super) file: Option<SocketFile>,
+}
+
+impl Proxy {
+    /// Serves these listeners from now on, known by their numbers. Open connections stay, under the new
+    /// configuration; those of listeners that are no longer there end. Returns when addresses that are no
+    /// longer used are closed. `spare_descriptors` as in [`super::ProxySettings`].
+    ///
+    /// # Errors
+    /// When a new address cannot be opened; nothing has changed then.
+    pub async fn reload(
+        &self,
+        configs: Vec<ListenerConfig>,
+        spare_descriptors: usize,
+    ) -> Result<(), BindError> {
+        let opened = self.open_new(&configs)?;
+        let listeners = self.configure(configs);
+        self.announce(&listeners, opened);
+        let gone = self.reassign(&listeners);
+        let binds = self.ports().len();
+        // What is open counts as used, sessions included: they are given back to the limit.
+        let spare = spare_descriptors + descriptors::of_workers(self.shared.doors.len(), binds);
+        let doors = self.shared.doors.iter();
+        let connections = doors
+            .map(|door| door.connections.load(Ordering::Relaxed))
+            .sum::<usize>();
+        let most = descriptors::connections(spare) + connections;
+        self.shared.most_connections.store(most, Ordering::Relaxed);
+        for door in &self.shared.doors {
+            // A worker that has ended has no sessions to judge.
+            let _ = door.orders.send(Order::Judge);
+        }
+        for open in gone {
+            drop(open.file);
+            open.port.close().await;
+        }
+        Ok(())
+    }
+
+    /// Opens every address that is not open yet.
+    fn open_new(&self, configs: &[ListenerConfig]) -> Result<Vec<(Bind, Opened)>, BindError> {
+        let ports = self.ports();
+        let is_open = |bind: &Bind| ports.iter().any(|open| open.written == *bind);
+        let mut all = Vec::new();
+        for config in configs {
+            for bind in config.binds.iter().filter(|bind| !is_open(bind)) {
+                let opened = listen::open(&config.name, bind, self.shared.doors.len())?;
+                all.push((bind.clone(), opened));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Gives each listener its new configuration, makes those that are new, and takes out the others.
+    fn configure(&self, configs: Vec<ListenerConfig>) -> Vec<Arc<Listener>> {
+        let before = self.shared.listeners.load_full();
+        let listeners: Vec<Arc<Listener>> = configs
+            .into_iter()
+            .map(|config| {
+                let mut known = before.iter();
+                match known.find(|listener| listener.config().id == config.id) {
+                    Some(known) => {
+                        known.configure(config);
+                        Arc::clone(known)
+                    }
+                    None => Arc::new(Listener::new(config, &self.shared.loads)),
+                }
+            })
+            .collect();
+        for old in before.iter() {
+            if !listeners.iter().any(|listener| Arc::ptr_eq(listener, old)) {
+                old.remove();
+            }
+        }
+        self.shared.listeners.store(Arc::new(listeners.clone()));
+        listeners
+    }
+
+    /// Has the workers accept at the new addresses.
+    fn announce(&self, listeners: &[Arc<Listener>], opened: Vec<(Bind, Opened)>) {
+        for (written, opened) in opened {
+            let Some(listener) = owner(listeners, &written) else {
+                continue;
+            };
+            let port = Port::new(Arc::clone(listener));
+            for (door, acceptor) in self.shared.doors.iter().zip(opened.acceptors) {
+                let accepting = self.accepting.subscribe();
+                let _ = door
+                    .orders
+                    .send(Order::Listen(Arc::clone(&port), acceptor, accepting));
+            }
+            self.ports().push(OpenPort {
+                written,
+                bound: opened.bind,
+                port,
+                file: opened.file,
+            });
+        }
+    }
+
+    /// Gives each open address to its listener. Returns those that nobody has any more.
+    fn reassign(&self, listeners: &[Arc<Listener>]) -> Vec<OpenPort> {
+        let mut ports = self.ports();
+        let (stay, gone) = ports
+            .drain(..)
+            .partition(|open| owner(listeners, &open.written).is_some());
+        *ports = stay;
+        for open in ports.iter() {
+            if let Some(listener) = owner(listeners, &open.written) {
+                open.port.listener.store(Arc::clone(listener));
+            }
+        }
+        gone
+    }
+}
+
+fn owner<'a>(listeners: &'a [Arc<Listener>], bind: &Bind) -> Option<&'a Arc<Listener>> {
+    let mut all = listeners.iter();
+    all.find(|listener| listener.config().binds.contains(bind))
+}
