@@ -64,7 +64,7 @@ impl Picture<'_> {
                 reason.explain(self.now)
             ),
             Some(Err(reason)) => format!(
-                "no primary: {name}, elected {elected}, {}: new writes wait until it is back or another \
+                "no primary: {name}, elected at {elected}, {}: new writes wait until it is back or another \
                  is elected{waiting}",
                 reason.explain(self.now)
             ),

@@ -47,20 +47,19 @@ fn write_event(out: &mut impl Write, target: &Target, event: &Event) -> io::Resu
         let json = serde_json::to_string(event)?;
         return writeln!(out, "{json}");
     }
-    writeln!(out, "{}", line(event))
+    let date = event.time.get(..10).unwrap_or_default();
+    writeln!(out, "{date} {}", line(event))
 }
 
-/// One event as a line of text.
+/// One event as a line of text, without its date.
 pub(super) fn line(event: &Event) -> String {
     let mark = match event.severity {
         Severity::Info => ' ',
         Severity::Warning => '!',
     };
-    let date = event.time.get(..10).unwrap_or_default();
-    let group = event.group.as_deref().unwrap_or("-");
-    format!(
-        "{date} {} {mark} {group}: {}",
-        clock(&event.time),
-        event.text
-    )
+    let (time, text) = (clock(&event.time), &event.text);
+    match &event.group {
+        Some(group) => format!("{time} {mark} {group}: {text}"),
+        None => format!("{time} {mark} {text}"),
+    }
 }

@@ -199,7 +199,10 @@ pub(super) fn explain(status: &Status, listener: &ListenerStatus, style: Style) 
                 (false, true) => ("passed over", Tint::Plain),
                 (false, false) => ("not eligible", Tint::Plain),
             };
-            let why = node.reason.clone().unwrap_or_else(|| "serves".to_owned());
+            let why = node
+                .reason
+                .clone()
+                .unwrap_or_else(|| "gets new connections".to_owned());
             table.push([
                 Cell(node.node.clone(), Tint::Strong),
                 Cell(word.to_owned(), tint),
@@ -223,12 +226,7 @@ pub(super) fn explain(status: &Status, listener: &ListenerStatus, style: Style) 
 fn last_check(node: &NodeStatus) -> String {
     match &node.last_check {
         None => "; not checked yet".to_owned(),
-        Some(check) => format!(
-            "; {} ago it {} ({})",
-            span(check.age_seconds),
-            check.text,
-            span(check.took_seconds)
-        ),
+        Some(check) => format!("; checked {} ago: {}", span(check.age_seconds), check.text),
     }
 }
 
