@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, Admin, AdminState};
+use crate::admin::{self, AdminState, Sources};
 use crate::config::model::{Config, InForce};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
@@ -36,9 +36,9 @@ pub enum RunError {
     /// A listener could not be opened.
     #[error("{0}")]
     Proxy(#[from] proxy::StartError),
-    /// The admin address could not be opened.
+    /// The admin address or socket could not be opened.
     #[error("{0}")]
-    Admin(#[from] admin::BindError),
+    Admin(#[from] admin::OpenError),
     /// A bug of ours: without checks nobody would enforce roles, so the process ends and is restarted.
     #[error("the checks have died: {0}: please report this bug")]
     ChecksDied(String),
@@ -52,9 +52,6 @@ pub fn run(path: &Path) -> Result<(), RunError> {
     clock::now();
     let config = config::load(path)?;
     let telemetry = telemetry::init(config.log)?;
-    for key in config::summary::not_yet(&config) {
-        tracing::warn!("{key}");
-    }
     let metrics = metrics::install()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -98,26 +95,30 @@ async fn control(
     let outlets = check::Outlets {
         snapshots: publisher,
         journal: journal.clone(),
-        sessions: Arc::new(move |node| loads.sessions(node)),
+        sessions: Arc::new({
+            let loads = Arc::clone(&loads);
+            move |node| loads.sessions(node)
+        }),
     };
-    let admin = match config.admin.http {
-        Some(address) => Some(admin::bind(address).await?),
-        None => None,
-    };
+    // Whoever connects waits in the kernel until there is something to tell.
+    let admin = admin::open(&config.admin).await?;
     let mut checks = check::start(&config, outlets, alarms, &stop);
     announce(&config, &proxy);
     let mut reloader = Reloader::new(path, config, checks.ids());
-    if let Some(admin) = admin {
-        let in_force = reloader.watch();
-        serve_admin(
-            admin,
-            in_force,
-            metrics.clone(),
-            snapshots,
-            &draining,
-            &stop,
-        );
-    }
+    let level = telemetry.switch();
+    let state = AdminState {
+        metrics: metrics.clone(),
+        readiness: readiness(reloader.watch(), snapshots, &draining),
+        sources: Sources {
+            control: checks.control(),
+            journal: journal.clone(),
+            loads,
+            in_force: reloader.watch(),
+            draining: Arc::clone(&draining),
+            set_level: Arc::new(move |wanted| level.set(wanted)),
+        },
+    };
+    let admin = admin.serve(&state, &stop);
     let dropped = telemetry.dropped();
     tokio::spawn(metrics::upkeep(
         metrics,
@@ -146,22 +147,21 @@ async fn control(
     draining.store(true, Ordering::Relaxed);
     drain(proxy, grace, &mut signals).await;
     stop.cancel();
+    admin.ended().await;
     Ok(())
 }
 
-fn serve_admin(
-    admin: Admin,
+/// What /readyz asks.
+fn readiness(
     in_force: watch::Receiver<InForce>,
-    metrics: metrics::Handle,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     draining: &Arc<AtomicBool>,
-    stop: &CancellationToken,
-) {
+) -> admin::Readiness {
     // Once ready, ready for good: a node that moves later is unknown for a moment, and no reason to
     // take the proxy out.
     let ready = AtomicBool::new(false);
     let draining = Arc::clone(draining);
-    let readiness = move || {
+    Arc::new(move || {
         if draining.load(Ordering::Relaxed) {
             return vec!["draining: no new connections are accepted".to_owned()];
         }
@@ -172,13 +172,7 @@ fn serve_admin(
         let missing = admin::readiness(&snapshots.borrow(), listeners);
         ready.fetch_or(missing.is_empty(), Ordering::Relaxed);
         missing
-    };
-    let state = AdminState {
-        metrics,
-        readiness: Arc::new(readiness),
-    };
-    tracing::info!("admin listens on http://{}", admin.address());
-    tokio::spawn(admin.serve(state, stop.clone()));
+    })
 }
 
 /// The first signal lets sessions go on for the grace, the second ends them now.

@@ -51,6 +51,10 @@ pub struct Telemetry {
     worker: Option<WorkerGuard>,
 }
 
+/// Changes the level from anywhere. Cheap to clone; outlives [`Telemetry`] without effect.
+#[derive(Clone, Debug)]
+pub struct LevelSwitch(reload::Handle<Targets, Registry>);
+
 /// Counts the lines that were lost. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Dropped {
@@ -87,13 +91,25 @@ pub fn init(config: LogConfig) -> Result<Telemetry, InitError> {
 impl Telemetry {
     /// Changes the level from now on.
     pub fn set_level(&self, level: LogLevel) {
-        // It fails only when the subscriber is gone, and then nobody logs.
-        let _gone = self.level.reload(filter(level));
+        self.switch().set(level);
+    }
+
+    /// The same for whoever does not own this.
+    pub fn switch(&self) -> LevelSwitch {
+        LevelSwitch(self.level.clone())
     }
 
     /// The counter of lost lines, for the metrics.
     pub fn dropped(&self) -> Dropped {
         self.dropped.clone()
+    }
+}
+
+impl LevelSwitch {
+    /// Changes the level from now on.
+    pub fn set(&self, level: LogLevel) {
+        // It fails only when the subscriber is gone, and then nobody logs.
+        let _gone = self.0.reload(filter(level));
     }
 }
 

@@ -8,13 +8,19 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use rolecall::admin::{self, AdminState, BindError, Limits};
+use rolecall::admin::{self, AdminState, BindError, Limits, Sources};
+use rolecall::check::Control;
+use rolecall::config;
+use rolecall::config::model::InForce;
+use rolecall::journal::Journal;
 use rolecall::metrics::{self, Kind};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Long past anything that should happen here, on a busy machine too.
@@ -66,6 +72,7 @@ impl Server {
         let state = AdminState {
             metrics: METRICS.clone(),
             readiness: Arc::new(move || told.lock().unwrap().clone()),
+            sources: sources(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -75,9 +82,11 @@ impl Server {
             .block_on(admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))))
             .unwrap()
             .with_limits(limits);
-        let address = admin.address();
+        let address = admin.address().unwrap();
         let token = cancel.clone();
-        let thread = thread::spawn(move || runtime.block_on(admin.serve(state, token)));
+        let thread = thread::spawn(move || {
+            runtime.block_on(async { admin.serve(&state, &token).ended().await })
+        });
         Self {
             address,
             missing,
@@ -114,6 +123,28 @@ impl Drop for Server {
         if !thread::panicking() {
             ended.unwrap();
         }
+    }
+}
+
+/// Of a proxy that does nothing.
+fn sources() -> Sources {
+    let text = "groups: { main: { nodes: { redis-1: \"127.0.0.1:7001\" } } }\n\
+                listeners: { redis-rw: { bind: \"127.0.0.1:6379\", access: read-write } }\n";
+    let no_file = |_: &Path| Err(ErrorKind::NotFound.into());
+    let config = config::parse(text, "rolecall.yaml", &|_| None, &no_file).unwrap();
+    let (_, config) = watch::channel(InForce {
+        path: "rolecall.yaml".into(),
+        loaded: SystemTime::now(),
+        refused: None,
+        config: Arc::new(config),
+    });
+    Sources {
+        control: Control::default(),
+        journal: Journal::default(),
+        loads: Arc::default(),
+        in_force: config,
+        draining: Arc::default(),
+        set_level: Arc::new(|_| ()),
     }
 }
 
@@ -243,6 +274,23 @@ fn unknown_paths_and_methods_are_told_so() {
     let unknown = server.ask("GET", "/nothing");
     assert_eq!(unknown.status, 404);
     assert!(unknown.body.contains("\"/nothing\""), "{}", unknown.body);
+    for path in [
+        "/api/order/redis-1?order=drain",
+        "/api/log-level?level=debug",
+    ] {
+        for method in ["POST", "GET", "PUT"] {
+            let refused = server.ask(method, path);
+            assert_eq!(refused.status, 403, "{method} {path}");
+            assert!(refused.body.contains("admin.socket"), "{}", refused.body);
+        }
+    }
+    for path in [
+        "/api/status?x=1",
+        "/api/events?afer=1",
+        "/api/events?limit=many",
+    ] {
+        assert_eq!(server.ask("GET", path).status, 400, "{path}");
+    }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
         let refused = server.ask(method, "/metrics");
         assert_eq!(refused.status, 405, "{method}");
@@ -254,7 +302,15 @@ fn unknown_paths_and_methods_are_told_so() {
 #[test]
 fn head_gives_the_head_and_nothing_else() {
     let server = Server::start();
-    for path in ["/", "/livez", "/readyz", "/metrics", "/nothing"] {
+    for path in [
+        "/",
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/api/status",
+        "/api/events",
+        "/nothing",
+    ] {
         let head = server.ask("HEAD", path);
         assert_eq!(head.status, if path == "/nothing" { 404 } else { 200 });
         assert_eq!(head.body, "", "{path}");
@@ -346,29 +402,39 @@ fn a_connection_grows_only_so_old() {
     panic!("the deaf client was never cut off");
 }
 
+/// Connections that have been served once, which proves that the server has them, and stay.
+fn idlers(server: &Server, count: usize) -> Vec<TcpStream> {
+    let sit = |_| {
+        let mut stream = server.connect();
+        stream.write_all(LIVEZ).unwrap();
+        read_one(&mut stream);
+        stream
+    };
+    (0..count).map(sit).collect()
+}
+
 #[test]
-fn a_crowd_gets_a_503_and_leaves_room_when_it_goes() {
+fn idlers_make_room_for_who_comes_the_longest_idle_one_first() {
     let server = Server::with(Limits {
         header: PATIENCE * 4,
         age: PATIENCE * 4,
         ..Limits::default()
     });
     let limit = Limits::default().connections;
-    let mut crowd: Vec<TcpStream> = (0..limit).map(|_| server.connect()).collect();
-    for stream in &mut crowd {
-        // An answer proves that the server has it, which connecting does not.
-        stream.write_all(LIVEZ).unwrap();
-        read_one(stream);
+    let mut crowd = idlers(&server, limit);
+    for _ in 0..3 {
+        assert_eq!(server.ask("GET", "/metrics").status, 200);
     }
-    let refused = server.ask("GET", "/livez");
-    assert_eq!(refused.status, 503);
-    let length: usize = refused.header("content-length").unwrap().parse().unwrap();
-    assert_eq!(refused.body.len(), length);
-    drop(crowd);
-    let deadline = Instant::now() + PATIENCE;
-    while server.ask("GET", "/livez").status != 200 {
-        assert!(Instant::now() < deadline, "no room again");
-    }
+    assert!(ends(&mut crowd[0]), "the longest idle one");
+    let last = crowd.last_mut().unwrap();
+    last.write_all(LIVEZ).unwrap();
+    assert!(
+        read_one(last).starts_with("HTTP/1.1 200 "),
+        "the latest one"
+    );
+    // Many times as many idlers keep nobody out either.
+    let _more = idlers(&server, 400);
+    assert_eq!(server.ask("GET", "/metrics").status, 200);
 }
 
 #[test]
@@ -448,7 +514,7 @@ async fn an_address_that_is_taken_is_told_so() {
     let first = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
         .await
         .unwrap();
-    let second = admin::bind(first.address()).await.unwrap_err();
+    let second = admin::bind(first.address().unwrap()).await.unwrap_err();
     assert!(matches!(second, BindError::Taken(_)), "{second}");
     let foreign = admin::bind(SocketAddr::from(([192, 0, 2, 1], 0))).await;
     assert!(matches!(foreign, Err(BindError::NotOurs(_))), "{foreign:?}");

@@ -1,13 +1,28 @@
-//! The way in for people and monitors who want to know how the proxy is: HTTP on `admin.http`.
+//! The way in for people and monitors who want to know how the proxy is: HTTP on `admin.http` and on the
+//! Unix socket `admin.socket`.
 //!
-//! Read only: nothing that arrives here changes anything, ever. It runs on the control thread beside the
-//! checks, so it must not wait, and must not let anyone make it large: every connection is bounded in
-//! number, age, header size and time to send a header, and request bodies are not read.
+//! One API on both ways. The TCP port is read only: nothing that arrives there changes anything, ever. The
+//! socket takes commands too (`commands`), from whoever may open it. It runs on the control thread beside
+//! the checks, so it must not wait, and must not let anyone make it large: every connection is bounded in
+//! number, age, header size and time to send a header, and request bodies are not read. Each way has its own
+//! bounds, so a crowd on the port keeps nobody from the socket.
 
+mod ask;
+mod body;
+mod commands;
+mod events;
 mod http;
+mod order;
 mod process;
+mod query;
 mod readiness;
+mod seat;
 mod server;
+mod socket;
+mod sources;
+mod status;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,10 +30,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::model::AdminConfig;
 use crate::metrics;
 pub use readiness::readiness;
+use socket::Socket;
+pub use socket::SocketError;
+pub use sources::{SetLevel, Sources};
 
 /// Asks what is missing until every listener has had a verdict; empty: ready.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -30,17 +50,22 @@ pub struct AdminState {
     pub metrics: metrics::Handle,
     /// For /readyz; must not wait.
     pub readiness: Readiness,
+    /// For /api.
+    pub sources: Sources,
 }
 
 /// How much one client, or all of them, may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time, at least 1; further ones get a 503.
+    /// Connections at a time, at least 1. Further ones take the place of the longest idle one, and get a
+    /// 503 when all are at work.
     pub connections: usize,
+    /// Of these, how many may follow the events (on the socket).
+    pub followers: usize,
     /// For a whole request header, counted from the end of the request before: so it also bounds how
     /// long an idle connection is kept.
     pub header: Duration,
-    /// For a whole connection; a request in progress then is finished.
+    /// For a whole connection; a request in progress then is finished, however long it takes.
     pub age: Duration,
     /// For that last request, and for the connections that are open at the end.
     pub farewell: Duration,
@@ -52,6 +77,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 32,
+            followers: 8,
             header: Duration::from_secs(5),
             age: Duration::from_secs(60),
             farewell: Duration::from_secs(2),
@@ -60,12 +86,27 @@ impl Default for Limits {
     }
 }
 
-/// The listening socket, not yet serving.
-#[derive(Debug)]
+/// The listening sockets, not yet serving.
+#[derive(Debug, Default)]
 pub struct Admin {
-    listener: TcpListener,
-    address: SocketAddr,
+    http: Option<TcpListener>,
+    socket: Option<Socket>,
     limits: Limits,
+}
+
+/// A serving admin API.
+#[derive(Debug)]
+pub struct Serving(JoinSet<()>);
+
+/// Why the admin API cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// `admin.http`.
+    #[error(transparent)]
+    Http(#[from] BindError),
+    /// `admin.socket`.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
 }
 
 /// Why `admin.http` cannot be listened on.
@@ -92,7 +133,21 @@ pub enum BindError {
     },
 }
 
-/// Listens on `admin.http`. Connections wait in the kernel until [`Admin::serve`].
+/// Opens what the configuration asks for, if anything. Connections wait in the kernel until
+/// [`Admin::serve`].
+pub async fn open(config: &AdminConfig) -> Result<Admin, OpenError> {
+    let mut admin = match config.http {
+        Some(address) => bind(address).await?,
+        None => Admin::default(),
+    };
+    if let Some(path) = &config.socket {
+        let owner = config.socket_owner.as_deref();
+        admin.socket = Some(Socket::open(path, config.socket_mode, owner).await?);
+    }
+    Ok(admin)
+}
+
+/// Listens on a TCP address and on no socket.
 pub async fn bind(address: SocketAddr) -> Result<Admin, BindError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => BindError::Taken(address),
@@ -100,22 +155,19 @@ pub async fn bind(address: SocketAddr) -> Result<Admin, BindError> {
         io::ErrorKind::PermissionDenied => BindError::Forbidden(address),
         _ => BindError::Other { address, source },
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
     Ok(Admin {
-        listener,
-        address,
-        limits: Limits::default(),
+        http: Some(TcpListener::bind(address).await.map_err(failed)?),
+        ..Admin::default()
     })
 }
 
 impl Admin {
-    /// Where it listens, with the real port when 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens on TCP, with the real port when 0 was asked for.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_addr().ok()
     }
 
-    /// The same with other limits.
+    /// The same with other limits, of each way by itself.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -123,8 +175,36 @@ impl Admin {
     }
 
     /// Answers until `cancel`, then lets requests in progress end. Survives every error of a connection
-    /// and of accepting.
-    pub async fn serve(self, state: AdminState, cancel: CancellationToken) {
-        server::run(self.listener, self.limits, Arc::new(state), cancel).await;
+    /// and of accepting. Needs a runtime.
+    pub fn serve(self, state: &AdminState, cancel: &CancellationToken) -> Serving {
+        let mut ways = JoinSet::new();
+        if let Some(address) = self.address() {
+            tracing::info!("admin listens on http://{address}");
+        }
+        if let Some(listener) = self.http {
+            ways.spawn(server::run(
+                listener,
+                self.limits,
+                state.clone(),
+                cancel.clone(),
+            ));
+        }
+        if let Some(socket) = self.socket {
+            tracing::info!("admin listens on {}", socket.path().display());
+            let (state, cancel) = (state.clone(), cancel.clone());
+            ways.spawn(async move {
+                let (listener, file) = socket.into_parts();
+                server::run(listener, self.limits, state, cancel).await;
+                drop(file);
+            });
+        }
+        Serving(ways)
+    }
+}
+
+impl Serving {
+    /// Waits until all has ended after `cancel`.
+    pub async fn ended(mut self) {
+        while self.0.join_next().await.is_some() {}
     }
 }

@@ -1,30 +1,84 @@
 //! The accept loop and the life of one HTTP connection, with all their limits.
 //!
 //! What is answered is none of its business (`http`). It must survive everything: a bad socket is skipped,
-//! a lack of descriptors is waited out, a panic in a page ends that connection only.
+//! a lack of descriptors is waited out, a panic in a page ends that connection only, and who sits idle makes
+//! room for who comes.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::ask::LastStatus;
+use super::seat::{Seat, Seats};
 use super::{AdminState, Limits, http};
 
 /// For the request line and the headers of one request, together.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
+/// How often a connection that is too old looks whether it is still at work.
+const AT_WORK: Duration = Duration::from_millis(500);
+
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Content-Length: 49\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
     too many admin connections at a time, try again.\n";
+
+/// By which way a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// `admin.http`: read only.
+    Http,
+    /// `admin.socket`: commands too.
+    Socket,
+}
+
+/// What the connections of one way share.
+pub(super) struct Room {
+    pub(super) state: AdminState,
+    pub(super) way: Way,
+    /// One permit for each that may follow the events.
+    pub(super) followers: Arc<Semaphore>,
+    pub(super) last_status: LastStatus,
+    pub(super) cancel: CancellationToken,
+}
+
+/// A listening socket.
+pub(super) trait Acceptor: Send + Sync {
+    /// One connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    const WAY: Way;
+
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Acceptor for TcpListener {
+    type Stream = TcpStream;
+    const WAY: Way = Way::Http;
+
+    async fn next(&self) -> io::Result<TcpStream> {
+        Ok(self.accept().await?.0)
+    }
+}
+
+impl Acceptor for UnixListener {
+    type Stream = UnixStream;
+    const WAY: Way = Way::Socket;
+
+    async fn next(&self) -> io::Result<UnixStream> {
+        Ok(self.accept().await?.0)
+    }
+}
 
 /// Whether a trouble that may last has been told, so that it is told once.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,8 +89,8 @@ enum Trouble {
 
 struct Server {
     limits: Limits,
-    state: Arc<AdminState>,
-    cancel: CancellationToken,
+    room: Arc<Room>,
+    seats: Seats,
     served: JoinSet<()>,
     turned_away: JoinSet<()>,
     accepting: Trouble,
@@ -44,28 +98,20 @@ struct Server {
 }
 
 /// Serves until `cancel`.
-pub(super) async fn run(
-    listener: TcpListener,
+pub(super) async fn run<A: Acceptor>(
+    listener: A,
     limits: Limits,
-    state: Arc<AdminState>,
+    state: AdminState,
     cancel: CancellationToken,
 ) {
-    let mut server = Server {
-        limits,
-        state,
-        cancel: cancel.clone(),
-        served: JoinSet::new(),
-        turned_away: JoinSet::new(),
-        accepting: Trouble::None,
-        crowded: Trouble::None,
-    };
+    let mut server = Server::new(A::WAY, limits, state, cancel.clone());
     loop {
         tokio::select! {
             () = cancel.cancelled() => break,
             Some(ended) = server.served.join_next() => tell_panic(ended),
             Some(ended) = server.turned_away.join_next() => tell_panic(ended),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => server.admit(stream),
+            accepted = listener.next() => match accepted {
+                Ok(stream) => server.admit(stream),
                 Err(error) => server.wait_out(&error).await,
             }
         }
@@ -77,23 +123,51 @@ pub(super) async fn run(
     }
 }
 
+impl Way {
+    /// The key of the configuration, for the log.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Http => "admin.http",
+            Self::Socket => "admin.socket",
+        }
+    }
+}
+
 impl Server {
-    fn admit(&mut self, stream: TcpStream) {
+    fn new(way: Way, limits: Limits, state: AdminState, cancel: CancellationToken) -> Self {
+        let room = Room {
+            state,
+            way,
+            followers: Arc::new(Semaphore::new(limits.followers)),
+            last_status: LastStatus::default(),
+            cancel,
+        };
+        Self {
+            limits,
+            room: Arc::new(room),
+            seats: Seats::default(),
+            served: JoinSet::new(),
+            turned_away: JoinSet::new(),
+            accepting: Trouble::None,
+            crowded: Trouble::None,
+        }
+    }
+
+    fn admit(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let key = self.room.way.key();
         if self.accepting == Trouble::Told {
-            info!("admin.http: accepting connections again");
+            info!("{key}: accepting connections again");
             self.accepting = Trouble::None;
         }
-        if self.served.len() < self.limits.connections {
-            self.crowded = Trouble::None;
-            let state = Arc::clone(&self.state);
-            self.served
-                .spawn(converse(stream, state, self.limits, self.cancel.clone()));
+        if self.makes_room() {
+            let (room, seat) = (Arc::clone(&self.room), self.seats.take());
+            self.served.spawn(converse(stream, room, seat, self.limits));
             return;
         }
         if self.crowded == Trouble::None {
             warn!(
                 limit = self.limits.connections,
-                "admin.http: too many connections at a time, further ones get a 503"
+                "{key}: too many connections at work at a time, further ones get a 503"
             );
             self.crowded = Trouble::Told;
         }
@@ -107,6 +181,16 @@ impl Server {
         }
     }
 
+    /// Whether there is a place for one more, if need be that of the longest idle one.
+    fn makes_room(&mut self) -> bool {
+        if self.seats.taken() < self.limits.connections {
+            self.crowded = Trouble::None;
+            return true;
+        }
+        // Those that were told to go need a moment for it, and must not become many.
+        self.served.len() < 2 * self.limits.connections && self.seats.evict()
+    }
+
     /// After a failed accept. An error of the one connection is no reason to wait; anything else
     /// (descriptors, memory) would fail again at once, and spin.
     async fn wait_out(&mut self, error: &io::Error) {
@@ -118,14 +202,15 @@ impl Server {
         if self.accepting == Trouble::None {
             warn!(
                 %error,
-                "admin.http: cannot accept connections, trying again every {:?}: if descriptors ran out, \
+                "{}: cannot accept connections, trying again every {:?}: if descriptors ran out, \
                  raise the limit (ulimit -n, LimitNOFILE=)",
+                self.room.way.key(),
                 self.limits.accept_pause
             );
             self.accepting = Trouble::Told;
         }
         tokio::select! {
-            () = self.cancel.cancelled() => {}
+            () = self.room.cancel.cancelled() => {}
             () = sleep(self.limits.accept_pause) => {}
         }
     }
@@ -133,12 +218,15 @@ impl Server {
 
 /// One connection, from its first request to its last.
 async fn converse(
-    stream: TcpStream,
-    state: Arc<AdminState>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    room: Arc<Room>,
+    seat: Arc<Seat>,
     limits: Limits,
-    cancel: CancellationToken,
 ) {
-    let service = service_fn(move |request| http::answer(request, Arc::clone(&state)));
+    let answering = Arc::clone(&room);
+    let sitting = Arc::clone(&seat);
+    let service =
+        service_fn(move |request| http::answer(request, Arc::clone(&answering), sitting.engage()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
@@ -150,26 +238,34 @@ async fn converse(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = until_over(&limits, &cancel) => {
+        () = seat.evicted() => return,
+        () = until_over(&limits, &room.cancel, &seat) => {
             connection.as_mut().graceful_shutdown();
             timeout(limits.farewell, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
-        debug!(%error, "admin.http: a connection broke");
+        debug!(%error, "{}: a connection broke", room.way.key());
     }
 }
 
-async fn until_over(limits: &Limits, cancel: &CancellationToken) {
+/// Until the end of the process, or until the connection is old and not at work.
+async fn until_over(limits: &Limits, cancel: &CancellationToken, seat: &Seat) {
+    let old = async {
+        sleep(limits.age).await;
+        while seat.is_engaged() {
+            sleep(AT_WORK).await;
+        }
+    };
     tokio::select! {
         () = cancel.cancelled() => {}
-        () = sleep(limits.age) => {}
+        () = old => {}
     }
 }
 
 /// Says why, then reads what the client sent: closing with unread input resets the connection, and the
 /// client may lose the answer.
-async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
+async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
     stream.write_all(FULL).await?;
     stream.shutdown().await?;
     let mut ignored = [0; 1024];
@@ -179,7 +275,7 @@ async fn turn_away(mut stream: TcpStream) -> io::Result<()> {
 
 fn tell_panic(ended: Result<(), JoinError>) {
     if let Err(error) = ended {
-        error!(%error, "admin.http: answering a request failed, which is a bug: please report it");
+        error!(%error, "admin: answering a request failed, which is a bug: please report it");
     }
 }
 
@@ -189,22 +285,7 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-
-    fn server() -> Server {
-        let (_, metrics) = crate::metrics::recorder().unwrap();
-        Server {
-            limits: Limits::default(),
-            state: Arc::new(AdminState {
-                metrics,
-                readiness: Arc::new(Vec::new),
-            }),
-            cancel: CancellationToken::new(),
-            served: JoinSet::new(),
-            turned_away: JoinSet::new(),
-            accepting: Trouble::None,
-            crowded: Trouble::None,
-        }
-    }
+    use crate::admin::tests::state;
 
     #[tokio::test]
     async fn only_an_error_that_may_last_is_waited_out() {
@@ -215,7 +296,8 @@ mod tests {
             (io::ErrorKind::OutOfMemory.into(), true),
             (io::ErrorKind::ConnectionAborted.into(), false),
         ] {
-            let mut server = server();
+            let cancel = CancellationToken::new();
+            let mut server = Server::new(Way::Http, Limits::default(), state(), cancel);
             let pause = pin!(server.wait_out(&error));
             assert_eq!(pause.poll(&mut context).is_pending(), waits, "{error}");
         }

@@ -19,7 +19,7 @@ pub struct Event {
     /// How much it matters.
     pub severity: Severity,
     /// What, for machines: `elected`, `lost`, `gone`, `back`, `conflict`, `conflict-over`, `role`,
-    /// `verdict`, `learned`, `leaving`, `returned`, `dropped`, `closed`, `order`, `reload`, `switchover`.
+    /// `verdict`, `added`, `learned`, `leaving`, `returned`, `dropped`, `closed`, `order`, `reload`, `switchover`.
     pub kind: String,
     /// The group, where it is about one.
     pub group: Option<String>,

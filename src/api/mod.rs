@@ -6,10 +6,12 @@
 //! here.
 
 mod event;
+mod order;
 mod status;
 mod switchover;
 
 pub use event::{ClosedEvent, Event, Events, Evidence, Severity};
+pub use order::{LogLevelSet, Ordered};
 pub use status::{
     Build, ConfigStatus, GroupState, GroupStatus, LastCheck, ListenerStatus, NodeOrder, NodeRole,
     NodeStatus, PrimaryStatus, SentinelStatus, Serves, Status, TierNode, TierStatus, WorkerStatus,

@@ -1,5 +1,7 @@
 //! The command line: what can be asked for, and the exit codes (0 yes, 1 no, 2 usage).
 
+mod admin;
+mod http;
 pub mod ready;
 
 use std::io::{self, Write};
@@ -35,6 +37,8 @@ enum Command {
         #[arg(long)]
         story: bool,
     },
+    #[command(flatten)]
+    Admin(admin::AdminCommand),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +60,7 @@ pub fn main() -> ExitCode {
             ready: Some(url), ..
         }) => ready::run(&url),
         Command::Check(Check { config, .. }) => check(&config.unwrap_or_default()),
+        Command::Admin(command) => admin::run(command),
         Command::Demo { story } => told(demo::run(DemoOptions { story })),
     }
 }

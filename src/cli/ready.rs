@@ -3,10 +3,12 @@
 //! For the HEALTHCHECK of an image that holds no shell and no curl, so it is one small blocking request without
 //! any runtime. Plain HTTP only: it talks to `admin.http`, which speaks nothing else.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use super::http::{self, body_of, left, printable, status_of};
 
 /// For the whole request, the connection included.
 const DEADLINE: Duration = Duration::from_secs(4);
@@ -83,7 +85,7 @@ pub fn ask(url: &str, deadline: Duration) -> Result<(), NotReady> {
         Some(status) => Err(NotReady::Status {
             url: url.to_owned(),
             status,
-            body: printable(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)),
+            body: printable(body_of(&answer)),
         }),
         None => Err(NotReady::NotHttp {
             url: url.to_owned(),
@@ -145,7 +147,6 @@ fn parse(url: &str) -> Result<Place<'_>, &'static str> {
 
 fn fetch(place: &Place<'_>, until: Instant) -> io::Result<Vec<u8>> {
     let mut stream = connect(place, until)?;
-    stream.set_write_timeout(Some(left(until)?))?;
     let Place {
         authority, path, ..
     } = place;
@@ -153,28 +154,7 @@ fn fetch(place: &Place<'_>, until: Instant) -> io::Result<Vec<u8>> {
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: rolecall/{}\r\nConnection: close\r\n\r\n",
         env!("CARGO_PKG_VERSION")
     );
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    while answer.len() < MAX_ANSWER {
-        let read = left(until)
-            .and_then(|time| stream.set_read_timeout(Some(time)))
-            .and_then(|()| stream.read(&mut buffer));
-        match read {
-            Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A whole status line is an answer, whatever becomes of the rest.
-            Err(_) if answer.contains(&b'\n') => break,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(too_late()),
-            Err(error) => return Err(error),
-        }
-    }
-    if answer.is_empty() {
-        let why = "the connection was closed without an answer";
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
-    }
-    Ok(answer)
+    http::ask(&mut stream, &request, until, MAX_ANSWER)
 }
 
 fn connect(place: &Place<'_>, until: Instant) -> io::Result<TcpStream> {
@@ -189,41 +169,9 @@ fn connect(place: &Place<'_>, until: Instant) -> io::Result<TcpStream> {
     Err(failure)
 }
 
-/// The time left, never zero: a time-out of zero would mean none.
-fn left(until: Instant) -> io::Result<Duration> {
-    match until.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(too_late()),
-        left => Ok(left),
-    }
-}
-
-fn too_late() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "no answer in time")
-}
-
-/// `HTTP/1.1 200 OK`, once its line is whole.
-fn status_of(answer: &str) -> Option<u16> {
-    let (line, _) = answer.split_once('\n')?;
-    let mut words = line.split_whitespace();
-    words
-        .next()
-        .filter(|version| version.starts_with("HTTP/1."))?;
-    words
-        .next()?
-        .parse()
-        .ok()
-        .filter(|status| (100..600).contains(status))
-}
-
-fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|c| *c == '\n' || !c.is_control())
-        .take(4000)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::net::TcpListener;
     use std::thread;
 

@@ -22,21 +22,7 @@ pub fn summary(config: &Config) -> String {
     if let Some(socket) = &config.admin.socket {
         line(&mut text, format_args!("admin socket {}", socket.display()));
     }
-    for key in not_yet(config) {
-        line(&mut text, format_args!("note: {key}"));
-    }
     text
-}
-
-/// Keys that are set and that this version does not act on yet: a line each.
-pub fn not_yet(config: &Config) -> Vec<String> {
-    let mut lines = Vec::new();
-    if config.admin.socket.is_some() {
-        lines.push(
-            "admin.socket: this version has no commands yet; the socket is not opened".to_owned(),
-        );
-    }
-    lines
 }
 
 /// Writing to a `String` cannot fail.

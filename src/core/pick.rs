@@ -35,6 +35,25 @@ pub fn pick(
         .or_else(|| first_tier(chain, group, &|node| !refused(node), &sessions, rotation))
 }
 
+/// Who takes new connections now: the tier, and its nodes among which [`pick`] chooses by their sessions.
+/// None when the whole chain has no eligible node.
+pub fn takers<'g>(chain: &'g Chain, group: &'g GroupView) -> Option<(usize, Vec<&'g NodeView>)> {
+    let within = |admit: &dyn Fn(&NodeView) -> bool| {
+        let tiers = chain.tiers.iter().enumerate();
+        let mut tiers = tiers.map(|(tier, step)| {
+            let nodes: Vec<_> = step.eligible(group).filter(|node| admit(node)).collect();
+            (tier, nodes)
+        });
+        tiers.find(|(_, nodes)| !nodes.is_empty())
+    };
+    let answering = |node: &NodeView| node.silence == Silence::None;
+    let (tier, mut nodes) = within(&answering).or_else(|| within(&|_| true))?;
+    if nodes.iter().any(|node| !node.stale) {
+        nodes.retain(|node| !node.stale);
+    }
+    Some((tier, nodes))
+}
+
 fn first_tier(
     chain: &Chain,
     group: &GroupView,

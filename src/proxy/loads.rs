@@ -14,6 +14,7 @@ use crate::core::ids::{ListenerId, NodeId};
 pub struct Loads {
     nodes: Mutex<HashMap<NodeId, Arc<AtomicUsize>>>,
     listeners: Mutex<HashMap<ListenerId, Arc<ListenerLoad>>>,
+    workers: Vec<Arc<AtomicUsize>>,
 }
 
 /// The counts of one listener.
@@ -24,6 +25,25 @@ pub(super) struct ListenerLoad {
 }
 
 impl Loads {
+    /// All zero.
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            workers: (0..workers).map(|_| Arc::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Open client connections of each worker, in the order of their numbers.
+    pub fn workers(&self) -> Vec<usize> {
+        let counts = self.workers.iter();
+        counts.map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
+    /// The count of a worker, for it and those who hand it connections.
+    pub(super) fn worker(&self, index: usize) -> Arc<AtomicUsize> {
+        self.workers.get(index).map(Arc::clone).unwrap_or_default()
+    }
+
     /// Open sessions on a node, of all listeners, dials in progress included.
     pub fn sessions(&self, node: NodeId) -> usize {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);

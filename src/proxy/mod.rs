@@ -120,7 +120,7 @@ pub struct Proxy {
 /// nothing is left behind.
 pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
     let workers = settings.workers.max(1);
-    let loads = Arc::new(Loads::default());
+    let loads = Arc::new(Loads::new(workers));
     let mut sockets: Vec<Vec<(Arc<Port>, Acceptor)>> = (0..workers).map(|_| Vec::new()).collect();
     let (mut listeners, mut ports) = (Vec::new(), Vec::new());
     for config in settings.listeners {
@@ -141,7 +141,8 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
         }
         listeners.push(listener);
     }
-    let (doors, ways): (Vec<_>, Vec<_>) = (0..workers).map(|_| door()).unzip();
+    let doors = (0..workers).map(|index| door(loads.worker(index)));
+    let (doors, ways): (Vec<_>, Vec<_>) = doors.unzip();
     let spare = settings.spare_descriptors + descriptors::of_workers(workers, ports.len());
     let shared = Arc::new(Shared {
         listeners: ArcSwap::from_pointee(listeners),
@@ -175,10 +176,9 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
 }
 
 /// A worker's door, and what comes in by it.
-fn door() -> (Door, (Handed, Orders)) {
+fn door(connections: Arc<AtomicUsize>) -> (Door, (Handed, Orders)) {
     let (hand, handed) = mpsc::unbounded_channel();
     let (orders, ordered) = mpsc::unbounded_channel();
-    let connections = AtomicUsize::new(0);
     let door = Door {
         connections,
         hand,

@@ -54,7 +54,7 @@ pub(super) enum Order {
 /// How other workers see a worker.
 pub(super) struct Door {
     /// Its connections; whoever gives it one counts it in before it arrives.
-    pub(super) connections: AtomicUsize,
+    pub(super) connections: Arc<AtomicUsize>,
     /// Where connections are handed over.
     pub(super) hand: mpsc::UnboundedSender<Incoming>,
     /// Where it is told what a reload has changed.

@@ -77,7 +77,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
         ],
     ),
-    ("cli", &["app", "config", "demo", "telemetry", "api"]),
+    (
+        "cli",
+        &["app", "config", "demo", "telemetry", "api", "core::time"],
+    ),
     ("main", &["cli", "app", "telemetry"]),
 ];
 

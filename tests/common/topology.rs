@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use super::net::free_address;
 use super::redis::RedisNode;
@@ -16,6 +17,7 @@ pub(crate) struct Topology {
     listeners: Vec<String>,
     binds: BTreeMap<String, SocketAddr>,
     top: Vec<String>,
+    admin: Vec<String>,
     log: String,
     has_local: bool,
     launch: Launch,
@@ -29,6 +31,7 @@ impl Topology {
             listeners: Vec::new(),
             binds: BTreeMap::new(),
             top: Vec::new(),
+            admin: Vec::new(),
             log: "{ format: text, level: info }".to_owned(),
             has_local: false,
             launch: Launch::default(),
@@ -90,6 +93,17 @@ impl Topology {
     /// Adds a key of the whole file, as `key: value`.
     pub(crate) fn top(mut self, line: &str) -> Self {
         self.top.push(line.to_owned());
+        self
+    }
+
+    /// Opens the admin socket there.
+    pub(crate) fn socket(self, path: &Path) -> Self {
+        self.admin(&format!("socket: \"{}\"", path.display()))
+    }
+
+    /// Adds a key of `admin`, as `key: value`.
+    pub(crate) fn admin(mut self, line: &str) -> Self {
+        self.admin.push(line.to_owned());
         self
     }
 
@@ -228,7 +242,12 @@ impl Topology {
         for listener in &self.listeners {
             let _ = writeln!(text, "  {listener}");
         }
-        let _ = writeln!(text, "admin: {{ http: \"{admin}\" }}\nlog: {}", self.log);
+        let more: String = self.admin.iter().map(|key| format!(", {key}")).collect();
+        let _ = writeln!(
+            text,
+            "admin: {{ http: \"{admin}\"{more} }}\nlog: {}",
+            self.log
+        );
         for line in &self.top {
             let _ = writeln!(text, "{line}");
         }

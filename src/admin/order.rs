@@ -1,0 +1,177 @@
+//! `POST /api/order/NODE`: an operator's order for a node, and what follows from it in words.
+
+use hyper::StatusCode;
+
+use super::commands::Refusal;
+use super::query::Query;
+use super::sources::Sources;
+use crate::api::{NodeOrder, Ordered};
+use crate::core::group::Group;
+use crate::core::ids::ListenerId;
+use crate::core::node::{NodeState, Order};
+use crate::core::pick::takers;
+use crate::core::time::in_words;
+
+/// Finds the node, gives the order to its owner, and tells what it changed.
+pub(super) async fn order(
+    sources: &Sources,
+    name: &str,
+    query: &Query,
+) -> Result<Ordered, Refusal> {
+    let order = wanted(query)?;
+    let before = sources.control.look().await;
+    let (group, node) = find(&before, name, query.get("group"))?;
+    if node.leaving {
+        let why = format!("{name} is being taken out, and takes no orders");
+        return Err(Refusal::new(StatusCode::CONFLICT, why));
+    }
+    let (group_id, node_id) = (group.view().id, node.settings.id);
+    if !sources.control.order(group_id, node_id, order).await {
+        let why = "the proxy is ending, and takes no orders";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why));
+    }
+    let after = sources.control.look().await;
+    let after = after.iter().find(|group| group.view().id == group_id);
+    let could = served(sources, group);
+    let parks = served(sources, after.unwrap_or(group))
+        .into_iter()
+        .filter(|(id, name, serves)| !serves && could.contains(&(*id, name.clone(), true)))
+        .map(|(_, name, _)| name)
+        .collect();
+    let holder = group.election().holder();
+    let mut ordered = Ordered {
+        group: group.view().name.to_string(),
+        node: name.to_owned(),
+        order: match order {
+            Order::Ready => NodeOrder::Ready,
+            Order::Drain => NodeOrder::Drain,
+            Order::Maintenance => NodeOrder::Maintenance,
+        },
+        changed: node.order != order,
+        primary: holder.is_some_and(|holder| holder.node == node_id),
+        sessions: sources.loads.sessions(node_id),
+        parks,
+        text: String::new(),
+    };
+    ordered.text = words(&ordered, &patience(sources, group));
+    Ok(ordered)
+}
+
+fn wanted(query: &Query) -> Result<Order, Refusal> {
+    match query.get("order") {
+        Some("ready") => Ok(Order::Ready),
+        Some("drain") => Ok(Order::Drain),
+        Some("maintenance") => Ok(Order::Maintenance),
+        Some(other) => {
+            Err(format!("order={other:?} is no order: drain, maintenance or ready").into())
+        }
+        None => Err(
+            "the parameter order is missing: drain, maintenance or ready"
+                .to_owned()
+                .into(),
+        ),
+    }
+}
+
+/// The one node of that name; an error lists the right ones.
+fn find<'g>(
+    groups: &'g [Group],
+    name: &str,
+    group: Option<&str>,
+) -> Result<(&'g Group, &'g NodeState), Refusal> {
+    let is_asked = |known: &&Group| group.is_none_or(|name| *known.view().name == *name);
+    let asked: Vec<&Group> = groups.iter().filter(is_asked).collect();
+    if let (Some(group), true) = (group, asked.is_empty()) {
+        let names: Vec<&str> = groups.iter().map(|group| &*group.view().name).collect();
+        let why = format!(
+            "there is no group {group:?}; the groups are {}",
+            names.join(", ")
+        );
+        return Err(Refusal::new(StatusCode::NOT_FOUND, why));
+    }
+    let mut found = asked.iter().flat_map(|group| {
+        let named = group.nodes().iter();
+        let named = named.filter(|node| *node.settings.name == *name);
+        named.map(move |node| (*group, node))
+    });
+    match (found.next(), found.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => {
+            let lists: Vec<String> = asked.iter().map(|group| nodes_of(group)).collect();
+            let why = format!("there is no node {name:?}; {}", lists.join("; "));
+            Err(Refusal::new(StatusCode::NOT_FOUND, why))
+        }
+        (Some((first, _)), Some((second, _))) => {
+            let why = format!(
+                "{name} is in the groups {} and {}: say which (--group, or group= in the query)",
+                first.view().name,
+                second.view().name
+            );
+            Err(why.into())
+        }
+    }
+}
+
+fn nodes_of(group: &Group) -> String {
+    let names: Vec<&str> = group.nodes().iter().map(|n| &*n.settings.name).collect();
+    format!(
+        "the nodes of {} are {}",
+        group.view().name,
+        names.join(", ")
+    )
+}
+
+/// Each listener of the group, and whether anybody takes its new connections.
+fn served(sources: &Sources, group: &Group) -> Vec<(ListenerId, String, bool)> {
+    let config = sources.in_force().config;
+    let listeners = config.listeners.iter();
+    listeners
+        .filter(|listener| listener.group == group.view().id)
+        .map(|listener| {
+            let serves = takers(&listener.chain, group.view()).is_some();
+            (listener.id, listener.name.to_string(), serves)
+        })
+        .collect()
+}
+
+/// How long a parked connection waits at least, of all listeners of the group.
+fn patience(sources: &Sources, group: &Group) -> String {
+    let config = sources.in_force().config;
+    let listeners = config.listeners.iter();
+    let own = listeners.filter(|listener| listener.group == group.view().id);
+    let shortest = own.map(|listener| listener.park.timeout).min();
+    shortest.map_or_else(|| "a while".to_owned(), in_words)
+}
+
+fn words(ordered: &Ordered, patience: &str) -> String {
+    let node = &ordered.node;
+    let already = if ordered.changed { "" } else { " already" };
+    let open = match ordered.sessions {
+        0 => "it has none open".to_owned(),
+        1 => "1 is open and goes on".to_owned(),
+        more => format!("{more} are open and go on"),
+    };
+    let mut text = match ordered.order {
+        NodeOrder::Ready | NodeOrder::Leaving => {
+            format!("{node} is ready{already}: it takes part as soon as its checks allow it")
+        }
+        NodeOrder::Drain => format!("{node} is drained{already}: no new sessions; {open}"),
+        NodeOrder::Maintenance => format!(
+            "{node} is in maintenance{already}: its sessions are closed, it is not elected and has no vote"
+        ),
+    };
+    if ordered.primary && ordered.order == NodeOrder::Drain {
+        text += ". It is the elected primary, and stays it: new writes wait";
+    }
+    if ordered.primary && ordered.order == NodeOrder::Maintenance {
+        text += ". It was the elected primary: writes wait until another node claims to be primary and is elected";
+    }
+    if !ordered.parks.is_empty() {
+        text += &format!(
+            ". New connections to {} are parked from now on, and get an error after {patience}; `rolecall ready \
+             {node}` lets them go on",
+            ordered.parks.join(", ")
+        );
+    }
+    text
+}
