@@ -8,12 +8,14 @@
 FROM rust:1-bookworm AS build
 WORKDIR /src
 COPY . .
-RUN cargo build --release --locked --bin rolecall
+RUN cargo build --release --locked --bin rolecall && mkdir /run/rolecall
 
 # The same Debian as above, so the same glibc; only that and the certificates of authorities are in it.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/rolecall /usr/local/bin/rolecall
 COPY config/rolecall.yaml /etc/rolecall/rolecall.yaml
+# For the admin socket: docker exec CONTAINER rolecall status.
+COPY --from=build --chown=nonroot:nonroot /run/rolecall /run/rolecall
 USER nonroot:nonroot
 # Unhealthy without admin.http in the configuration; where that is another address, give --health-cmd.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \

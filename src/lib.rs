@@ -15,7 +15,7 @@
 //! | [`redis`] | bytes to facts, without sockets: RESP, INFO, one check as a state machine, what Sentinels say |
 //! | [`check`] | one task per node, and one per Sentinel, asks; one monitor per group owns all that is known of it and publishes whole snapshots |
 //! | [`proxy`] | the data plane: one thread per core, listeners, sessions, relay, parking; reads snapshots, never a check |
-//! | [`admin`] | HTTP on `admin.http`, read only |
+//! | [`admin`] | HTTP: on `admin.http` read only, on the Unix socket commands too |
 //! | [`api`] | what it answers in JSON, in types that our own commands read too |
 //! | [`switchover`] | a planned change of primary: asks Sentinel or the primary, waits for the election |
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers too")]
 
+mod admin_support;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -55,7 +57,7 @@ fn accepting_pauses_while_descriptors_are_out_and_goes_on_after() {
         ..Limits::default()
     });
     // The connection waits in the kernel until somebody serves.
-    let mut client = TcpStream::connect(admin.address()).unwrap();
+    let mut client = TcpStream::connect(admin.address().unwrap()).unwrap();
     client.set_read_timeout(Some(PATIENCE)).unwrap();
     client
         .write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -73,8 +75,11 @@ fn accepting_pauses_while_descriptors_are_out_and_goes_on_after() {
     let state = AdminState {
         metrics: metrics::install().unwrap(),
         readiness: Arc::new(Vec::new),
+        sources: admin_support::sources(),
     };
-    let server = thread::spawn(move || runtime.block_on(admin.serve(state, token)));
+    let server = thread::spawn(move || {
+        runtime.block_on(async { admin.serve(&state, &token).ended().await });
+    });
     let line = lines.recv_timeout(PATIENCE).unwrap();
     assert!(
         line.contains("WARN") && line.contains("descriptors"),

@@ -6,21 +6,17 @@
     reason = "a test fails by panicking, helpers too"
 )]
 
+mod admin_support;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use rolecall::admin::{self, AdminState, BindError, Limits, Sources};
-use rolecall::check::Control;
-use rolecall::config;
-use rolecall::config::model::InForce;
-use rolecall::journal::Journal;
+use rolecall::admin::{self, AdminState, BindError, Limits};
 use rolecall::metrics::{self, Kind};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Long past anything that should happen here, on a busy machine too.
@@ -72,7 +68,7 @@ impl Server {
         let state = AdminState {
             metrics: METRICS.clone(),
             readiness: Arc::new(move || told.lock().unwrap().clone()),
-            sources: sources(),
+            sources: admin_support::sources(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -85,7 +81,7 @@ impl Server {
         let address = admin.address().unwrap();
         let token = cancel.clone();
         let thread = thread::spawn(move || {
-            runtime.block_on(async { admin.serve(&state, &token).ended().await })
+            runtime.block_on(async { admin.serve(&state, &token).ended().await });
         });
         Self {
             address,
@@ -123,28 +119,6 @@ impl Drop for Server {
         if !thread::panicking() {
             ended.unwrap();
         }
-    }
-}
-
-/// Of a proxy that does nothing.
-fn sources() -> Sources {
-    let text = "groups: { main: { nodes: { redis-1: \"127.0.0.1:7001\" } } }\n\
-                listeners: { redis-rw: { bind: \"127.0.0.1:6379\", access: read-write } }\n";
-    let no_file = |_: &Path| Err(ErrorKind::NotFound.into());
-    let config = config::parse(text, "rolecall.yaml", &|_| None, &no_file).unwrap();
-    let (_, config) = watch::channel(InForce {
-        path: "rolecall.yaml".into(),
-        loaded: SystemTime::now(),
-        refused: None,
-        config: Arc::new(config),
-    });
-    Sources {
-        control: Control::default(),
-        journal: Journal::default(),
-        loads: Arc::default(),
-        in_force: config,
-        draining: Arc::default(),
-        set_level: Arc::new(|_| ()),
     }
 }
 

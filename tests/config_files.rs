@@ -113,7 +113,8 @@ fn rolecall_yaml_is_the_topology_of_the_manual() {
     .map(|(name, bind, access, fallback)| (name, bind.to_owned(), access, fallback));
     assert_eq!(listeners, expected);
     assert_eq!(config.admin.http, Some(([127, 0, 0, 1], 9379).into()));
-    assert!(config.admin.socket.is_none());
+    let socket = Path::new("/run/rolecall/admin.sock");
+    assert_eq!(config.admin.socket.as_deref(), Some(socket));
     let words = "  redis-local-ro  127.0.0.3:6379 local-read-only: redis-local, \
                  then redis-1, redis-2, redis-3 (redis-ro), then the primary (redis-rw)\n";
     assert!(summary(&config).contains(words), "{}", summary(&config));

@@ -1,5 +1,10 @@
 //! The admin socket itself: who may open it, who holds it, what it bears.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 #[cfg(test)]
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
 mod common;

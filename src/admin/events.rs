@@ -62,9 +62,8 @@ async fn tell(journal: &Journal, after: u64, limit: usize, lines: &mpsc::Sender<
         if lines.send(text.into()).await.is_err() {
             return;
         }
-        match timeout(HEARTBEAT, last.wait_for(|number| *number > told)).await {
-            Ok(Err(_)) => return,
-            Ok(Ok(_)) | Err(_) => {}
+        if let Ok(Err(_)) = timeout(HEARTBEAT, last.wait_for(|number| *number > told)).await {
+            return;
         }
         batch = events(journal, told, usize::MAX).events;
         told = batch.last().map_or(told, |event| event.number);

@@ -143,6 +143,10 @@ pub async fn open(config: &AdminConfig) -> Result<Admin, OpenError> {
     if let Some(path) = &config.socket {
         let owner = config.socket_owner.as_deref();
         admin.socket = Some(Socket::open(path, config.socket_mode, owner).await?);
+        tracing::info!("admin listens on {}", path.display());
+    }
+    if let Some(address) = admin.address() {
+        tracing::info!("admin listens on http://{address}");
     }
     Ok(admin)
 }
@@ -178,9 +182,6 @@ impl Admin {
     /// and of accepting. Needs a runtime.
     pub fn serve(self, state: &AdminState, cancel: &CancellationToken) -> Serving {
         let mut ways = JoinSet::new();
-        if let Some(address) = self.address() {
-            tracing::info!("admin listens on http://{address}");
-        }
         if let Some(listener) = self.http {
             ways.spawn(server::run(
                 listener,
@@ -190,7 +191,6 @@ impl Admin {
             ));
         }
         if let Some(socket) = self.socket {
-            tracing::info!("admin listens on {}", socket.path().display());
             let (state, cancel) = (state.clone(), cancel.clone());
             ways.spawn(async move {
                 let (listener, file) = socket.into_parts();

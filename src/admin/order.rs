@@ -1,5 +1,7 @@
 //! `POST /api/order/NODE`: an operator's order for a node, and what follows from it in words.
 
+use std::fmt::Write as _;
+
 use hyper::StatusCode;
 
 use super::commands::Refusal;
@@ -167,7 +169,8 @@ fn words(ordered: &Ordered, patience: &str) -> String {
         text += ". It was the elected primary: writes wait until another node claims to be primary and is elected";
     }
     if !ordered.parks.is_empty() {
-        text += &format!(
+        let _infallible = write!(
+            text,
             ". New connections to {} are parked from now on, and get an error after {patience}; `rolecall ready \
              {node}` lets them go on",
             ordered.parks.join(", ")

@@ -121,10 +121,6 @@ impl Socket {
         Ok(Self { listener, file })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.file.path
-    }
-
     /// The socket to accept on, and the file to drop after it.
     pub(super) fn into_parts(self) -> (UnixListener, SocketFile) {
         (self.listener, self.file)

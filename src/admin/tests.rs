@@ -28,7 +28,7 @@ pub(super) fn config() -> Config {
     crate::config::parse(CONFIG, "rolecall.yaml", &|_| None, &no_file).expect("a valid file")
 }
 
-pub(super) fn config_state() -> InForce {
+pub(super) fn in_force() -> InForce {
     InForce {
         path: "rolecall.yaml".into(),
         loaded: SystemTime::now(),
@@ -40,7 +40,7 @@ pub(super) fn config_state() -> InForce {
 /// A state of a proxy that does nothing.
 pub(super) fn state() -> AdminState {
     let (_, metrics) = crate::metrics::recorder().expect("a recorder");
-    let (_, config) = watch::channel(config_state());
+    let (_, config) = watch::channel(in_force());
     AdminState {
         metrics,
         readiness: Arc::new(Vec::new),

@@ -242,12 +242,10 @@ impl Topology {
         for listener in &self.listeners {
             let _ = writeln!(text, "  {listener}");
         }
-        let more: String = self.admin.iter().map(|key| format!(", {key}")).collect();
-        let _ = writeln!(
-            text,
-            "admin: {{ http: \"{admin}\"{more} }}\nlog: {}",
-            self.log
-        );
+        let mut keys = vec![format!("http: \"{admin}\"")];
+        keys.extend(self.admin.iter().cloned());
+        let keys = keys.join(", ");
+        let _ = writeln!(text, "admin: {{ {keys} }}\nlog: {}", self.log);
         for line in &self.top {
             let _ = writeln!(text, "{line}");
         }

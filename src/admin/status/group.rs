@@ -1,5 +1,7 @@
 //! One group: who is primary, since when and why, and what that means for writes.
 
+use std::fmt::Write as _;
+
 use super::Picture;
 use super::words::{list, moment, parked, since};
 use crate::api::{GroupState, GroupStatus, PrimaryStatus, SentinelStatus};
@@ -96,7 +98,7 @@ impl Picture<'_> {
         };
         if let Some((last, Standing::Lost(why, at))) = group.election().incumbent() {
             let ended = since(*at, self.now);
-            text += &format!("; {} lost the election at {ended}: {why}", last.name);
+            let _infallible = write!(text, "; {} lost the election at {ended}: {why}", last.name);
         }
         let others = group.nodes().iter().zip(&group.view().nodes);
         let clauses: Vec<String> = others
@@ -108,7 +110,7 @@ impl Picture<'_> {
             .collect();
         if !clauses.is_empty() {
             let join = if text == "no primary" { ": " } else { "; " };
-            text += &format!("{join}{}", clauses.join(", "));
+            let _infallible = write!(text, "{join}{}", clauses.join(", "));
         }
         text
     }

@@ -7,6 +7,7 @@ use crate::api::{LastCheck, NodeOrder, NodeRole, NodeStatus, Serves};
 use crate::core::facts::Facts;
 use crate::core::group::Group;
 use crate::core::health::Status;
+use crate::core::lag::Lag;
 use crate::core::node::{NodeState, Order};
 use crate::core::reason::Ineligible;
 use crate::core::snapshot::{NodeView, Silence, Target};
@@ -35,7 +36,7 @@ impl Picture<'_> {
             trouble,
             since: moment(state.verdict_since),
             since_seconds: self.now.since(state.verdict_since).as_secs_f64(),
-            lag_bytes: lag.and_then(|lag| lag.bytes()),
+            lag_bytes: lag.and_then(Lag::bytes),
             lag_seconds: lag
                 .and_then(|lag| lag.age(self.now))
                 .map(|age| age.as_secs_f64()),

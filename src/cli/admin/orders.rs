@@ -1,5 +1,6 @@
 //! `drain`, `maintenance`, `ready`, `log-level`: what changes something.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
@@ -93,7 +94,7 @@ fn find<'s>(status: &'s Status, ordered: &Ordered) -> Option<&'s NodeStatus> {
 fn send(client: &Client, node: &NodeArgs, order: &str) -> Result<Ordered, Failure> {
     let mut target = format!("/api/order/{}?order={order}", escaped(&node.node));
     if let Some(group) = &node.group {
-        target += &format!("&group={}", escaped(group));
+        let _infallible = write!(target, "&group={}", escaped(group));
     }
     Ok(client.post(&target)?)
 }

@@ -2,6 +2,7 @@
 //!
 //! Colour never says anything that a word does not.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 
 /// The width without a terminal.
@@ -94,7 +95,7 @@ impl Style {
             .enumerate()
         {
             let gap = if place == 0 { 2 } else { indent };
-            out += &format!("{}{line}\n", " ".repeat(gap));
+            let _infallible = writeln!(out, "{}{line}", " ".repeat(gap));
         }
         out
     }
@@ -134,10 +135,11 @@ impl<const N: usize> Table<N> {
             let text = cut(&cell.0, *width);
             let gap = " ".repeat(width - text.chars().count());
             let text = style.paint(&text, cell.1);
-            out += &match side {
+            let padded = match side {
                 Side::Left => format!("{text}{gap}  "),
                 Side::Right => format!("{gap}{text}  "),
             };
+            out.push_str(&padded);
         }
         let Some(Cell(last, tint)) = row.last() else {
             return out + "\n";
@@ -146,14 +148,14 @@ impl<const N: usize> Table<N> {
         let indent = if below { 6 } else { used };
         if below && !last.is_empty() {
             out.truncate(out.trim_end().len());
-            out += &format!("\n{}", " ".repeat(indent));
+            let _infallible = write!(out, "\n{}", " ".repeat(indent));
         }
         for (place, line) in wrap(last, style.width.saturating_sub(indent))
             .iter()
             .enumerate()
         {
             if place > 0 {
-                out += &format!("\n{}", " ".repeat(indent));
+                let _infallible = write!(out, "\n{}", " ".repeat(indent));
             }
             out += &style.paint(line, *tint);
         }

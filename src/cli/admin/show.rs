@@ -1,5 +1,7 @@
 //! A status as a page of text: groups, nodes, listeners. And one listener explained.
 
+use std::fmt::Write as _;
+
 use super::paper::{Cell, Side, Style, Table, Tint};
 use crate::api::{
     GroupState, GroupStatus, ListenerStatus, NodeOrder, NodeRole, NodeStatus, Serves, Status,
@@ -166,7 +168,7 @@ pub(super) fn explain(status: &Status, listener: &ListenerStatus, style: Style) 
         listener.parked
     );
     if let Some(most) = listener.max_connections {
-        facts += &format!(", at most {most}");
+        let _infallible = write!(facts, ", at most {most}");
     }
     out += &style.paragraph("", Tint::Plain, &facts);
     let mut groups = status.groups.iter();
@@ -184,7 +186,7 @@ pub(super) fn explain(status: &Status, listener: &ListenerStatus, style: Style) 
             (false, true) => ("has no nodes", Tint::Plain),
         };
         let line = format!("step {}: {}{whose}: ", place + 1, tier.access);
-        out += &format!("\n{line}{}\n", style.paint(word, tint));
+        let _infallible = write!(out, "\n{line}{}\n", style.paint(word, tint));
         let mut table = Table::new([
             ("NODE", Side::Left),
             ("VERDICT", Side::Left),

@@ -3,6 +3,7 @@
 //! It moves the cursor home and overwrites, so nothing flickers, and it hides or changes nothing that an
 //! interrupt would have to put right again.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::thread;
@@ -66,10 +67,11 @@ fn page(status: &Status, events: &Events, style: Style) -> String {
     if events.events.is_empty() || room == 0 {
         return page;
     }
-    page += &format!("\n{}\n", style.paint("  LATEST EVENTS", Tint::Dim));
+    let _infallible = write!(page, "\n{}\n", style.paint("  LATEST EVENTS", Tint::Dim));
     for event in &events.events[skipped..] {
-        page += &format!(
-            "  {}\n",
+        let _infallible = writeln!(
+            page,
+            "  {}",
             cut(&events::line(event), style.width.saturating_sub(2))
         );
     }
@@ -90,7 +92,7 @@ fn draw(page: &str, trouble: Option<&str>, style: Style) -> io::Result<()> {
     if let Some(height) = style.height {
         let mut screen = "\x1b[H".to_owned();
         for line in whole.lines().take(height.saturating_sub(1)) {
-            screen += &format!("{line}\x1b[K\r\n");
+            let _infallible = write!(screen, "{line}\x1b[K\r\n");
         }
         write!(out, "{screen}\x1b[J")?;
     } else {
