@@ -9,6 +9,7 @@ package_of() {
         redis-cli | redis-benchmark) echo redis-tools ;;
         promtool) echo prometheus ;;
         nginx) echo nginx libnginx-mod-stream ;;
+        chromedriver) echo chromium-driver ;;
         ps | pgrep) echo procps ;;
         setpriv) echo util-linux ;;
         *) echo "$1" ;;
@@ -32,9 +33,9 @@ by_hand() {
     echo "need.sh: missing: ${missing_tools[*]}; $1" >&2
     echo "Install by hand, then try again:" >&2
     echo "  Debian, Ubuntu:  apt-get install --no-install-recommends ${packages[*]}" >&2
-    echo "  Fedora, RHEL:    dnf install redis prometheus gcc procps-ng   (what is missing of them)" >&2
-    echo "  Alpine:          apk add redis prometheus build-base procps   (what is missing of them)" >&2
-    echo "  macOS:           brew install redis prometheus                (what is missing of them)" >&2
+    echo "  Fedora, RHEL:    dnf install redis prometheus gcc procps-ng chromium chromedriver         (what is missing of them)" >&2
+    echo "  Alpine:          apk add redis prometheus build-base procps chromium chromium-chromedriver  (what is missing of them)" >&2
+    echo "  macOS:           brew install redis prometheus chromedriver                               (what is missing of them)" >&2
     exit 1
 }
 

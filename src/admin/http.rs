@@ -14,7 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use super::body::Body;
 use super::seat::Engaged;
 use super::server::{Room, Way};
-use super::{AdminState, ask, commands, process};
+use super::{AdminState, ask, commands, page, process};
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const EXPOSITION: HeaderValue =
@@ -24,6 +24,7 @@ const INDEX: &str = concat!(
     "rolecall ",
     env!("CARGO_PKG_VERSION"),
     "\n\n\
+     /            the status page, for browsers\n\
      /metrics     figures for Prometheus\n\
      /livez       200 while the process runs\n\
      /readyz      200 once every listener has had a verdict; until then 503, and what is missing\n\
@@ -65,6 +66,7 @@ pub(super) async fn answer(
         return Ok(not_allowed("GET, HEAD", why));
     }
     Ok(match page {
+        Page::Index if page::is_wanted(request.headers()) => page::answer(),
         Page::Index => text(StatusCode::OK, INDEX),
         Page::Livez => text(StatusCode::OK, "ok\n"),
         Page::Readyz => readyz(&room.state),

@@ -13,6 +13,7 @@ mod commands;
 mod events;
 mod http;
 mod order;
+mod page;
 mod process;
 mod query;
 mod readiness;

@@ -10,7 +10,8 @@ use rolecall::check::Control;
 use rolecall::config;
 use rolecall::config::model::InForce;
 use rolecall::journal::Journal;
-use tokio::sync::watch;
+use rolecall::switchover::Director;
+use tokio::sync::{mpsc, watch};
 
 /// Of a proxy that does nothing.
 pub(crate) fn sources() -> Sources {
@@ -24,7 +25,16 @@ pub(crate) fn sources() -> Sources {
         refused: None,
         config: Arc::new(config),
     });
+    // Nobody hears them: these tests order nothing.
+    let (reload, _) = mpsc::channel(1);
     Sources {
+        reload,
+        director: Director {
+            control: Control::default(),
+            journal: Journal::default(),
+            in_force: config.clone(),
+            busy: Arc::default(),
+        },
         control: Control::default(),
         journal: Journal::default(),
         loads: Arc::default(),

@@ -14,6 +14,8 @@ use super::net::free_address;
 pub(crate) enum Answers {
     /// A web server's complaint.
     Http,
+    /// A line that a browser must not take for markup.
+    Markup,
     /// A simple string that never ends.
     EndlessLine,
     /// A bulk string of 2 GiB.
@@ -37,7 +39,11 @@ pub(crate) struct FakeNode {
 
 impl FakeNode {
     pub(crate) fn start(answers: Answers) -> Self {
-        let address = free_address();
+        Self::start_at(free_address(), answers)
+    }
+
+    /// The same at an address that somebody else has left.
+    pub(crate) fn start_at(address: SocketAddr, answers: Answers) -> Self {
         let socket = TcpListener::bind(address).expect("bind a fake node");
         let stop = Arc::new(AtomicBool::new(false));
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -99,6 +105,7 @@ fn answer(stream: &mut TcpStream, answers: Answers, stop: &AtomicBool) -> std::i
         Answers::Http => stream.write_all(
             b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\n\r\n<html>what?</html>\r\n",
         ),
+        Answers::Markup => stream.write_all(b"<img src=x onerror=alert(1)>\r\n"),
         Answers::EndlessLine => endless(stream, b"+", stop),
         Answers::HugeBulk => endless(stream, b"$2147483647\r\n", stop),
         Answers::NestedArrays => stream.write_all(&b"*1\r\n".repeat(8 * 1024)),

@@ -5,6 +5,7 @@
 //! port 0, and everything ends with the value that owns it. Waiting is polling with a deadline: the
 //! only sleep of all tests is here, and no test may pass because something was quick.
 
+pub(crate) mod browser;
 pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod fake;
@@ -30,8 +31,9 @@ pub(crate) fn poll<T>(deadline: Duration, what: &str, probe: impl FnMut() -> Opt
     poll_every(Duration::from_millis(5), deadline, what, probe)
 }
 
+/// The same at another pace.
 #[track_caller]
-fn poll_every<T>(
+pub(crate) fn poll_every<T>(
     step: Duration,
     deadline: Duration,
     what: &str,

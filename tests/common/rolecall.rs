@@ -89,9 +89,15 @@ impl Rolecall {
     /// Writes any text where the proxy reads its configuration, and says SIGHUP.
     #[track_caller]
     pub(crate) fn reload_text(&self, text: &str) {
+        self.write_config(text);
+        self.signal("HUP");
+    }
+
+    /// Writes any text where the proxy reads its configuration.
+    #[track_caller]
+    pub(crate) fn write_config(&self, text: &str) {
         let file = self.dir.path().join("rolecall.yaml");
         fs::write(&file, text).expect("write rolecall.yaml");
-        self.signal("HUP");
     }
 
     /// The address of a listener.

@@ -205,7 +205,12 @@ impl Topology {
     /// Starts the proxy and does not wait.
     #[track_caller]
     pub(crate) fn spawn(&self) -> Rolecall {
-        let admin = free_address();
+        self.spawn_at(free_address())
+    }
+
+    /// The same with a given address for `admin.http`.
+    #[track_caller]
+    pub(crate) fn spawn_at(&self, admin: SocketAddr) -> Rolecall {
         Rolecall::spawn(&self.yaml(admin), self.binds.clone(), admin, &self.launch)
     }
 
