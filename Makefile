@@ -4,10 +4,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-failover components
+.PHONY: help demo test lint bench bench-scale bench-micro bench-failover mutants components
 
 CARGO ?= cargo
 STORY ?=
+ROWS ?=
+ROUNDS ?=
 # Tests hold thousands of connections open: as many descriptors as the system allows.
 MANY_FILES := ulimit -n "$$(ulimit -Hn)" || true
 
@@ -34,13 +36,26 @@ test: lint ## Lint, every test, and benches that compile
 	fi
 	$(CARGO) bench --no-run --locked
 
-bench: ## Measures the hot paths
+bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
+	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx
+	$(MANY_FILES); ROWS='$(ROWS)' ROUNDS='$(ROUNDS)' $(CARGO) bench --locked --bench compare
+
+bench-scale: ## How cost grows with sessions and nodes, and the longest pause
+	@scripts/need.sh cc redis-server redis-benchmark
+	$(MANY_FILES); ROWS=scale $(CARGO) bench --locked --bench compare
+
+bench-micro: ## Measures the hot paths by themselves
 	@scripts/need.sh cc
-	$(CARGO) bench --locked --bench core
+	$(CARGO) bench --locked --bench core --bench relay
 
 bench-failover: ## Plays failovers to rolecall and HAProxy, and counts (SCENARIOS=, PROXIES=, ROUNDS= choose)
 	@scripts/need.sh cc redis-server redis-sentinel haproxy setpriv
 	$(CARGO) bench --locked --bench failover
+
+mutants: ## Breaks the rules of routing one by one, to see that a test notices each (takes hours)
+	@scripts/need.sh cc
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
+	$(CARGO) mutants --output target
 
 # A minimal Rust installation lacks these two.
 components:

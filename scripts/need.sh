@@ -8,6 +8,7 @@ package_of() {
         cc) echo gcc libc6-dev ;;
         redis-cli | redis-benchmark) echo redis-tools ;;
         promtool) echo prometheus ;;
+        nginx) echo nginx libnginx-mod-stream ;;
         ps | pgrep) echo procps ;;
         setpriv) echo util-linux ;;
         *) echo "$1" ;;
@@ -70,7 +71,7 @@ install || by_hand "apt-get could not install them (see above)"
 if command -v systemctl >/dev/null 2>&1; then
     for package in "${packages[@]}"; do
         case "$package" in
-            haproxy | redis-server | redis-sentinel | prometheus)
+            haproxy | nginx | redis-server | redis-sentinel | prometheus)
                 run systemctl disable --quiet "$package" 2>/dev/null || true
                 ;;
         esac

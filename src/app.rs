@@ -17,9 +17,13 @@ use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
 use crate::journal::Journal;
 use crate::proxy::{self, Feed, Proxy, ProxySettings};
+use crate::switchover::Director;
 use crate::telemetry::Telemetry;
 use crate::{check, clock, config, metrics, telemetry};
 use reload::{Parts, Reloader};
+
+/// Reloads that may wait for one under way.
+const RELOADS: usize = 8;
 
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +110,7 @@ async fn control(
     announce(&config, &proxy);
     let mut reloader = Reloader::new(path, config, checks.ids());
     let level = telemetry.switch();
+    let (reloads_in, mut reloads) = mpsc::channel(RELOADS);
     let state = AdminState {
         metrics: metrics.clone(),
         readiness: readiness(reloader.watch(), snapshots, &draining),
@@ -115,6 +120,13 @@ async fn control(
             loads,
             in_force: reloader.watch(),
             draining: Arc::clone(&draining),
+            reload: reloads_in,
+            director: Director {
+                control: checks.control(),
+                journal: journal.clone(),
+                in_force: reloader.watch(),
+                busy: Arc::default(),
+            },
             set_level: Arc::new(move |wanted| level.set(wanted)),
         },
     };
@@ -126,23 +138,28 @@ async fn control(
         stop.clone(),
     ));
     loop {
-        tokio::select! {
+        // Whoever sent a signal reads the log.
+        let asked = tokio::select! {
             signal = signals.next() => match signal {
                 Asked::End => break,
-                Asked::Reload => {
-                    let parts = Parts {
-                        proxy: &proxy,
-                        checks: &mut checks,
-                        telemetry,
-                        journal: &journal,
-                    };
-                    // The journal tells how it ended.
-                    let _told = reloader.reload(parts).await;
-                }
+                Asked::Reload => None,
             },
+            Some(asked) = reloads.recv() => Some(asked),
             bug = checks.died() => return Err(RunError::ChecksDied(bug.to_string())),
+        };
+        let parts = Parts {
+            proxy: &proxy,
+            checks: &mut checks,
+            telemetry,
+            journal: &journal,
+        };
+        let done = reloader.reload(parts).await;
+        if let Some(asked) = asked {
+            // They may have gone meanwhile.
+            let _ = asked.send(done);
         }
     }
+    drop(reloads);
     let grace = reloader.watch().borrow().config.grace;
     draining.store(true, Ordering::Relaxed);
     drain(proxy, grace, &mut signals).await;

@@ -3,8 +3,11 @@
 //!
 //! A new command is a line in [`COMMANDS`] and an arm of [`obey`].
 
+use std::time::Duration;
+
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode, Uri};
+use tokio::sync::oneshot;
 
 use super::body::Body;
 use super::http::{not_allowed, text};
@@ -12,21 +15,31 @@ use super::order::order;
 use super::query::{Query, decoded};
 use super::server::{Room, Way};
 use super::{ask, sources::Sources};
-use crate::api::LogLevelSet;
+use crate::api::{LogLevelSet, Reloaded};
 use crate::config::model::LogLevel;
 
 /// What can be ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
     Order,
+    Reload,
+    Switchover,
     LogLevel,
 }
 
 /// Each path and its command; one that ends in a slash is followed by a name.
-const COMMANDS: [(&str, Command); 2] = [
+const COMMANDS: [(&str, Command); 4] = [
     ("/api/order/", Command::Order),
+    ("/api/reload", Command::Reload),
+    ("/api/switchover", Command::Switchover),
     ("/api/log-level", Command::LogLevel),
 ];
+
+/// How long a handover may take when nobody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same at most, in milliseconds: an answer must come while the connection may last.
+const MOST_PATIENCE: u64 = 40_000;
 
 /// Why a command was not carried out.
 pub(super) struct Refusal {
@@ -93,7 +106,55 @@ async fn obey(uri: &Uri, sources: &Sources) -> Result<Response<Body>, Refusal> {
             let query = Query::parse(uri, &["group", "order"])?;
             Ok(ask::json(&order(sources, &decoded(name)?, &query).await?))
         }
+        Command::Reload => {
+            Query::parse(uri, &[])?;
+            reload(sources).await
+        }
+        Command::Switchover => {
+            let query = Query::parse(uri, &["group", "to", "timeout_ms"])?;
+            switchover(&query, sources).await
+        }
         Command::LogLevel => log_level(&Query::parse(uri, &["level"])?, sources),
+    }
+}
+
+/// The reload goes on when whoever asked for it has gone.
+async fn reload(sources: &Sources) -> Result<Response<Body>, Refusal> {
+    let ending = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "the proxy is ending");
+    let (answer, asked) = oneshot::channel();
+    sources.reload.send(answer).await.map_err(|_| ending())?;
+    match asked.await.map_err(|_| ending())? {
+        Ok(changes) => Ok(ask::json(&Reloaded { changes })),
+        Err(why) => Err(Refusal::new(StatusCode::CONFLICT, why)),
+    }
+}
+
+async fn switchover(query: &Query, sources: &Sources) -> Result<Response<Body>, Refusal> {
+    let config = sources.in_force().config;
+    let group = match (query.get("group"), config.groups.as_slice()) {
+        (Some(group), _) => group.to_owned(),
+        (None, [only]) => only.name.to_string(),
+        (None, _) => {
+            let names: Vec<&str> = config.groups.iter().map(|group| &*group.name).collect();
+            return Err(format!("the parameter group is missing: {}", names.join(", ")).into());
+        }
+    };
+    let patience = match query.get("timeout_ms").map(str::parse::<u64>) {
+        None => PATIENCE,
+        Some(Ok(millis)) if (1..=MOST_PATIENCE).contains(&millis) => Duration::from_millis(millis),
+        Some(_) => {
+            return Err(format!("timeout_ms must be a number from 1 to {MOST_PATIENCE}").into());
+        }
+    };
+    let (director, to) = (sources.director.clone(), query.get("to").map(str::to_owned));
+    // It comes to its end even when whoever asked for it has gone.
+    let run = tokio::spawn(async move { director.switch(&group, to.as_deref(), patience).await });
+    match run.await {
+        Ok(outcome) => Ok(ask::json(&outcome)),
+        Err(bug) => {
+            let why = format!("a bug, please report it: {bug}");
+            Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why))
+        }
     }
 }
 

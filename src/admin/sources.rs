@@ -3,15 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::check::Control;
 use crate::config::model::{InForce, LogLevel};
 use crate::journal::Journal;
 use crate::proxy::Loads;
+use crate::switchover::Director;
 
 /// Changes the level of the log from now on.
 pub type SetLevel = Arc<dyn Fn(LogLevel) + Send + Sync>;
+
+/// Asks for a reload; answered with what changed, a line each, or with why nothing did.
+pub type ReloadRequest = oneshot::Sender<Result<Vec<String>, String>>;
 
 /// Whom the API asks. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +30,10 @@ pub struct Sources {
     pub in_force: watch::Receiver<InForce>,
     /// No new connections are accepted.
     pub draining: Arc<AtomicBool>,
+    /// Whoever reloads hears it there.
+    pub reload: mpsc::Sender<ReloadRequest>,
+    /// For `/api/switchover`.
+    pub director: Director,
     /// For `/api/log-level`.
     pub set_level: SetLevel,
 }

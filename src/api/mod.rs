@@ -11,7 +11,7 @@ mod status;
 mod switchover;
 
 pub use event::{ClosedEvent, Event, Events, Evidence, Severity};
-pub use order::{LogLevelSet, Ordered};
+pub use order::{LogLevelSet, Ordered, Reloaded};
 pub use status::{
     Build, ConfigStatus, GroupState, GroupStatus, LastCheck, ListenerStatus, NodeOrder, NodeRole,
     NodeStatus, PrimaryStatus, SentinelStatus, Serves, Status, TierNode, TierStatus, WorkerStatus,

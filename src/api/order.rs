@@ -25,6 +25,13 @@ pub struct Ordered {
     pub text: String,
 }
 
+/// `POST /api/reload`: what a reload changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// What is different now, a line each; empty when nothing is.
+    pub changes: Vec<String>,
+}
+
 /// `POST /api/log-level`: the level that holds now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLevelSet {

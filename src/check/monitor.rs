@@ -26,6 +26,7 @@ use crate::core::facts::HostPort;
 use crate::core::group::Group;
 use crate::core::ids::NodeId;
 use crate::core::node::NodeSettings;
+use crate::core::outcome::Report;
 use crate::core::sentinel::{SentinelNews, SentinelReport};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Moment;
@@ -101,6 +102,7 @@ impl Monitor {
         match from {
             FromNode::Checked(node, report) => {
                 self.gauges.checked(node, &report);
+                self.log_check(node, &report);
                 self.group.report(node, &report);
             }
             FromNode::Resolved(node, target, trouble) => {
@@ -111,6 +113,18 @@ impl Monitor {
                 self.group.resolved(node, target, clock::now());
             }
         }
+    }
+
+    fn log_check(&self, node: NodeId, report: &Report) {
+        if !tracing::enabled!(target: "rolecall::check", tracing::Level::DEBUG) {
+            return;
+        }
+        let (name, outcome) = (self.name(node), &report.outcome);
+        let took = report.finished.since(report.started);
+        tracing::debug!(
+            target: "rolecall::check", node = %name, outcome = outcome.label(), dialled = report.dialled,
+            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "checked: {name} {outcome}"
+        );
     }
 
     /// What a Sentinel announces is a reason to check now.

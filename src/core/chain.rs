@@ -107,3 +107,80 @@ impl Chain {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::sample::{elected, group, serving};
+    use crate::core::snapshot::Looping;
+
+    fn tier(listener: u32, access: Access, members: Members) -> Tier {
+        Tier {
+            listener: ListenerId(listener),
+            access,
+            members,
+        }
+    }
+
+    fn ids<'a>(nodes: impl Iterator<Item = &'a NodeView>) -> Vec<u32> {
+        nodes.map(|node| node.id.0).collect()
+    }
+
+    #[test]
+    fn a_tier_takes_the_local_nodes_or_the_others_or_the_listed_ones() {
+        let local = NodeView {
+            local: true,
+            ..serving(3)
+        };
+        let view = group(vec![serving(1), serving(2), local]);
+        let taken = |members| ids(tier(0, Access::ReadOnly, members).nodes(&view));
+        assert_eq!(taken(Members::NotLocal), [1, 2]);
+        assert_eq!(taken(Members::Local), [3]);
+        assert_eq!(taken(Members::Listed(vec![NodeId(3), NodeId(1)])), [1, 3]);
+    }
+
+    #[test]
+    fn r2_r9_writes_are_for_the_primary_and_reads_for_replicas() {
+        let view = group(vec![elected(1), serving(2)]);
+        let may_serve = |access| ids(tier(0, access, Members::NotLocal).eligible(&view));
+        assert_eq!(may_serve(Access::ReadWrite), [1]);
+        assert_eq!(may_serve(Access::ReadOnly), [2]);
+        assert_eq!(may_serve(Access::LocalReadOnly), [2]);
+    }
+
+    #[test]
+    fn r14_a_node_never_serves_the_listener_that_it_replicates_through() {
+        let node = NodeView {
+            looping: Some(Looping {
+                through: "redis-ro".into(),
+                barred: vec![ListenerId(1), ListenerId(0)],
+            }),
+            ..serving(1)
+        };
+        let verdict = |listener| tier(listener, Access::ReadOnly, Members::NotLocal).verdict(&node);
+        for barred in [0, 1] {
+            let why = Ineligible::WouldLoop("redis-ro".into());
+            assert_eq!(verdict(barred), Err(why));
+        }
+        assert_eq!(verdict(2), Ok(()), "redis-local-ro is read by nobody");
+    }
+
+    #[test]
+    fn a_chain_passes_through_each_listener_once_the_entered_one_first() {
+        let tiers =
+            [2, 2, 1, 0, 1].map(|listener| tier(listener, Access::ReadOnly, Members::Local));
+        let chain = Chain {
+            tiers: tiers.to_vec(),
+        };
+        assert_eq!(
+            chain.listeners(),
+            [ListenerId(2), ListenerId(1), ListenerId(0)]
+        );
+    }
+
+    #[test]
+    fn access_is_told_as_the_configuration_spells_it() {
+        let told = [Access::ReadWrite, Access::ReadOnly, Access::LocalReadOnly].map(Access::label);
+        assert_eq!(told, ["read-write", "read-only", "local-read-only"]);
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::facts::{Condition, Facts, Mode};
+use super::facts::{Condition, Facts, Mode, ReplicaFacts};
 use super::health::Status;
-use super::lag::LagLimits;
+use super::lag::{LagLimits, silent_since};
 use super::node::{NodeState, Order};
 use super::outcome::Outcome;
 use super::reason::{CloseReason, Ineligible};
@@ -57,13 +57,7 @@ pub fn read(node: &NodeState, elected: bool, around: Circumstances) -> Result<()
         return Err(Ineligible::RefusesStaleReads);
     }
     if link.link_up {
-        // Without a primary there is nothing fresher: only `stale_reads` limits then.
-        let lags = around.living_primary && !node.lag.is_within(around.max_lag, around.now);
-        return if lags {
-            Err(Ineligible::Lagging)
-        } else {
-            Ok(())
-        };
+        return linked(node, link, around);
     }
     match link_down_since(node) {
         None => Err(Ineligible::NeverSynchronised),
@@ -72,6 +66,25 @@ pub fn read(node: &NodeState, elected: bool, around: Circumstances) -> Result<()
             Err(Ineligible::LinkDownTooLong)
         }
         Some(_) => Ok(()),
+    }
+}
+
+/// R9, R10: may it, with its link up.
+fn linked(node: &NodeState, link: &ReplicaFacts, around: Circumstances) -> Result<(), Ineligible> {
+    if around.living_primary {
+        return if node.lag.is_within(around.max_lag, around.now) {
+            Ok(())
+        } else {
+            Err(Ineligible::Lagging)
+        };
+    }
+    // Without a primary there is nothing fresher: only `stale_reads` limits then. A link that brings
+    // nothing says "up" until repl-timeout, so the replica is as old as what it heard last.
+    match silent_since(link, node.answered_at) {
+        Some(since) if around.now.since(since) > around.stale_reads => {
+            Err(Ineligible::LinkDownTooLong)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -293,6 +306,35 @@ mod tests {
     }
 
     #[test]
+    fn r9_r10_without_a_primary_a_link_that_brings_nothing_is_as_old_as_what_it_brought_last() {
+        let silent = |seconds| {
+            let mut facts = replica("run", "hist", &master());
+            if let Role::Replica(link) = &mut facts.role {
+                link.last_io = Some(Duration::from_secs(seconds));
+            }
+            saying(facts)
+        };
+        assert_eq!(read(&silent(60), false, ALONE), Ok(()));
+        let too_long = Err(Ineligible::LinkDownTooLong);
+        assert_eq!(read(&silent(61), false, ALONE), too_long);
+        assert_eq!(
+            read(&silent(61), false, BESIDE),
+            Ok(()),
+            "beside a primary offsets tell"
+        );
+        let strict = Circumstances {
+            stale_reads: Duration::from_secs(5),
+            ..ALONE
+        };
+        assert_eq!(
+            read(&silent(10), false, strict),
+            Ok(()),
+            "an idle primary sent a PING every 10 s while it lived"
+        );
+        assert_eq!(read(&silent(16), false, strict), too_long);
+    }
+
+    #[test]
     fn r9_a_full_sync_serves_nobody_and_r16_closes_its_sessions() {
         let mut facts = cut_off("run", "hist", &master(), Some(Duration::ZERO));
         if let Role::Replica(link) = &mut facts.role {
@@ -364,6 +406,19 @@ mod tests {
         assert_eq!(read(&node, false, BESIDE), Ok(()));
         assert!(is_stale(&node, BESIDE));
         assert!(!is_stale(&node, limited) && !is_stale(&node, ALONE));
+    }
+
+    #[test]
+    fn r8_silence_is_counted_to_two_and_ends_with_an_answer() {
+        let timed_out = |times| node(vec![Outcome::TimedOut(Stage::Reply); times]);
+        let counted = [0, 1, 2, 3].map(|times| silence(&timed_out(times)));
+        assert_eq!(
+            counted,
+            [Silence::None, Silence::Once, Silence::Twice, Silence::Twice]
+        );
+        let mut heard = timed_out(3);
+        heard.fold(&report(at_100s(), Outcome::Busy), LIMITS);
+        assert_eq!(silence(&heard), Silence::None);
     }
 
     #[test]

@@ -231,6 +231,40 @@ mod tests {
     }
 
     #[test]
+    fn r8_silence_after_a_refusal_never_asks_for_rise_however_long_it_lasts() {
+        let refused = [answered(), Outcome::Refused];
+        let silent = vec![SILENT; LIMITS.fall as usize + 1];
+        let down = after(&[&refused[..], &silent].concat());
+        let last = Status::Down {
+            outcome: SILENT,
+            by_silence: false,
+        };
+        assert_eq!(*down.status(), last, "and it says how the last check ended");
+        let back = after(&[&refused[..], &silent, &[answered()]].concat());
+        assert_eq!(*back.status(), Status::Up);
+    }
+
+    #[test]
+    fn r8_busy_is_an_answer_to_a_node_that_must_rise() {
+        let fell = [answered(), SILENT, SILENT, SILENT];
+        let rising = after(&[&fell[..], &[Outcome::Busy]].concat());
+        assert_eq!(*rising.status(), Status::Rising(1));
+        let up = after(&[&fell[..], &[Outcome::Busy, Outcome::Busy]].concat());
+        assert_eq!(*up.status(), Status::Up);
+    }
+
+    #[test]
+    fn r8_rise_is_counted_to_its_end() {
+        let mut health = after(&[answered(), SILENT, SILENT, SILENT]);
+        let limits = Thresholds { rise: 3, ..LIMITS };
+        let seen = [(); 3].map(|()| {
+            health.fold(&sample::report(Moment::default(), answered()), limits);
+            health.status().clone()
+        });
+        assert_eq!(seen, [Status::Rising(1), Status::Rising(2), Status::Up]);
+    }
+
+    #[test]
     fn r8_alive_but_unable_and_faulty_are_told_apart() {
         assert_eq!(
             *after(&[Outcome::Loading]).status(),

@@ -81,3 +81,146 @@ pub fn has_outstayed(
 ) -> bool {
     fallback_max_age.is_some_and(|limit| age >= limit) && has_better_tier(chain, group, held.tier)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::chain::Access::{ReadOnly, ReadWrite};
+    use crate::core::reason::Ineligible;
+    use crate::core::sample::{chain, elected, group, serving};
+    use crate::core::snapshot::{NodeView, PrimaryView};
+
+    fn writes() -> Chain {
+        chain(&[(ReadWrite, &[1, 2])])
+    }
+
+    /// Replicas first, the primary as the fallback.
+    fn reads() -> Chain {
+        chain(&[(ReadOnly, &[1, 2]), (ReadWrite, &[1, 2])])
+    }
+
+    fn reading(node: u32) -> Held {
+        let view = group(vec![serving(node)]);
+        Held::grant(&reads(), &view, NodeId(node), 0).unwrap()
+    }
+
+    fn silent(id: u32, silence: Silence) -> NodeView {
+        NodeView {
+            silence,
+            ..serving(id)
+        }
+    }
+
+    #[test]
+    fn r7_a_write_session_lives_as_long_as_the_term_it_was_joined_in() {
+        let view = group(vec![elected(1), serving(2)]);
+        let held = Held::grant(&writes(), &view, NodeId(1), 0).unwrap();
+        assert_eq!(held.term, Some(1));
+        assert_eq!(judge(&held, &writes(), &view), None);
+        let mut later = view.clone();
+        let judged = |view: &GroupView| judge(&held, &writes(), view);
+        for lost in [
+            None,
+            Some((2, 2)),
+            Some((1, 2)), // Elected again after it had lost.
+            Some((2, 1)),
+        ] {
+            later.primary = lost.map(|(node, term)| PrimaryView {
+                node: NodeId(node),
+                term,
+            });
+            assert_eq!(judged(&later), Some(CloseReason::Demoted), "{lost:?}");
+        }
+    }
+
+    #[test]
+    fn r7_a_write_session_that_came_by_a_fallback_is_bound_to_the_term_too() {
+        let view = group(vec![elected(1)]);
+        let held = Held::grant(&reads(), &view, NodeId(1), 1).unwrap();
+        let demoted = group(vec![serving(1)]);
+        assert_eq!(judge(&held, &reads(), &demoted), Some(CloseReason::Demoted));
+    }
+
+    #[test]
+    fn r8_a_primary_that_is_only_silent_keeps_its_write_sessions() {
+        let view = group(vec![elected(1), serving(2)]);
+        let held = Held::grant(&reads(), &view, NodeId(1), 1).unwrap();
+        let mut quiet = view;
+        quiet.nodes[0].silence = Silence::Twice;
+        assert_eq!(judge(&held, &reads(), &quiet), None);
+    }
+
+    #[test]
+    fn r2_nobody_is_joined_to_a_node_that_may_not_serve_the_tier() {
+        let grant = |view: &GroupView, node, tier| Held::grant(&reads(), view, NodeId(node), tier);
+        let view = group(vec![elected(1), serving(2)]);
+        assert_eq!(grant(&view, 2, 1), None, "a replica takes no writes");
+        assert_eq!(
+            grant(&view, 1, 0),
+            None,
+            "reads reach the primary by the fallback"
+        );
+        assert_eq!(grant(&view, 9, 0), None, "no such node");
+        assert_eq!(grant(&view, 1, 9), None, "no such tier");
+        let mut without = view;
+        without.primary = None;
+        assert_eq!(grant(&without, 1, 1), None, "no term to be bound to");
+    }
+
+    #[test]
+    fn r16_a_read_session_ends_when_its_node_is_gone_or_another_process() {
+        let held = reading(1);
+        let judged = |node: NodeView| judge(&held, &reads(), &group(vec![node, serving(2)]));
+        assert_eq!(judged(serving(1)), None);
+        assert_eq!(judged(serving(3)), Some(CloseReason::NodeRemoved));
+        let restarted = NodeView {
+            run: 2,
+            ..serving(1)
+        };
+        assert_eq!(judged(restarted), Some(CloseReason::LostData));
+        let down = NodeView {
+            close_reads: Some(CloseReason::NodeDown),
+            ..serving(1)
+        };
+        assert_eq!(judged(down), Some(CloseReason::NodeDown));
+    }
+
+    #[test]
+    fn r16_a_read_session_stays_on_a_node_that_lags_or_is_promoted() {
+        let lags = NodeView {
+            read: Err(Ineligible::Lagging),
+            ..serving(1)
+        };
+        for node in [lags, elected(1)] {
+            let view = group(vec![node, serving(2)]);
+            assert_eq!(judge(&reading(1), &reads(), &view), None);
+        }
+    }
+
+    #[test]
+    fn r8_a_replica_loses_its_sessions_at_the_second_time_out_if_it_has_company() {
+        let judged = |nodes| judge(&reading(1), &reads(), &group(nodes));
+        let (once, twice) = (silent(1, Silence::Once), silent(1, Silence::Twice));
+        assert_eq!(judged(vec![once, serving(2)]), None);
+        assert_eq!(
+            judged(vec![twice.clone(), serving(2)]),
+            Some(CloseReason::NodeSilent)
+        );
+        assert_eq!(judged(vec![twice]), None, "nobody else could serve");
+    }
+
+    #[test]
+    fn r16_a_session_of_a_fallback_moves_when_it_is_old_and_a_better_tier_is_back() {
+        let limit = Some(Duration::from_secs(60));
+        let view = group(vec![elected(1)]);
+        let held = Held::grant(&reads(), &view, NodeId(1), 1).unwrap();
+        let outstayed = |view: &GroupView, seconds, limit| {
+            has_outstayed(&held, &reads(), view, Duration::from_secs(seconds), limit)
+        };
+        assert!(!outstayed(&view, 61, limit), "there is no better one");
+        let back = group(vec![elected(1), serving(2)]);
+        assert!(outstayed(&back, 60, limit));
+        assert!(!outstayed(&back, 59, limit));
+        assert!(!outstayed(&back, 3600, None), "off by default");
+    }
+}

@@ -5,15 +5,20 @@
 //! `repl-timeout`. So the primary's offset is remembered over time, and a replica is as old as the last
 //! moment at which the primary was where the replica is now. An idle primary moves too: it sends a PING
 //! down the stream every 10 s (`repl-ping-replica-period`).
+//!
+//! Where offsets cannot tell (the replica is further back than our memory, it follows another history, no
+//! primary lives), `master_last_io_seconds_ago` does: a link that has been silent for longer than PINGs are
+//! apart is cut off, whatever its status. Where offsets can tell it counts for nothing: they are exact.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::facts::{Facts, ReplId};
+use super::facts::{Facts, ReplId, ReplicaFacts};
 use super::time::Moment;
 
-/// R10, without `max_lag`: beyond this a replica ranks last in its tier. Longer than the period of the
-/// primary's PINGs, so that an idle stream does not look like a broken one.
+/// R10, without `max_lag`: beyond this a replica ranks last in its tier, and a link that brings nothing for
+/// longer is cut off. Longer than the period of the primary's PINGs, so that an idle stream does not look
+/// like a broken one.
 pub const STALE_AFTER: Duration = Duration::from_secs(15);
 
 /// Samples that are kept at most; older ones are thinned out, so memory reaches back far enough.
@@ -57,7 +62,8 @@ pub enum Lag {
     Behind {
         /// In bytes of the replication stream.
         bytes: u64,
-        /// When the primary was last seen at the replica's offset, or the oldest moment remembered.
+        /// When the primary was last seen at the replica's offset; beyond our memory the oldest moment in it,
+        /// or when the replica last heard anything, if it has been cut off for longer.
         since: Moment,
     },
 }
@@ -72,19 +78,26 @@ impl Track {
         let offset = primary.offset;
         match self.samples.back_mut() {
             Some(latest) if latest.offset == offset => latest.last = seen,
-            _ => self.samples.push_back(Sample {
-                offset,
-                first: seen,
-                last: seen,
-            }),
+            _ => {
+                if self.samples.len() == SAMPLES {
+                    self.thin_out();
+                }
+                self.samples.push_back(Sample {
+                    offset,
+                    first: seen,
+                    last: seen,
+                });
+            }
         }
-        if self.samples.len() > SAMPLES {
-            let mut keep = false;
-            self.samples.retain(|_| {
-                keep = !keep;
-                keep
-            });
-        }
+    }
+
+    /// Forgets every other sample, but not the oldest one.
+    fn thin_out(&mut self) {
+        let mut keep = false;
+        self.samples.retain(|_| {
+            keep = !keep;
+            keep
+        });
     }
 
     /// How far a replica is behind, from its facts, from when its check began (what the primary did
@@ -101,10 +114,11 @@ impl Track {
         let Some(latest) = earlier.clone().next() else {
             return Lag::Unmeasured;
         };
+        let cut_off = silent_since(link, began).unwrap_or(began);
         if self.history.is_none() || replica.replid != self.history {
             return match before {
                 Lag::OtherHistory(since) => Lag::OtherHistory(since),
-                _ => Lag::OtherHistory(began),
+                _ => Lag::OtherHistory(cut_off),
             };
         }
         if link.offset >= latest.offset {
@@ -113,13 +127,24 @@ impl Track {
         let since = match (earlier.find(|sample| sample.offset <= link.offset), before) {
             (Some(reached), _) => reached.last,
             (None, Lag::Behind { since, .. }) => since,
-            (None, _) => self.samples.front().map_or(began, |oldest| oldest.first),
+            (None, _) => {
+                let oldest = self.samples.front().map_or(began, |oldest| oldest.first);
+                oldest.min(cut_off)
+            }
         };
         Lag::Behind {
             bytes: latest.offset - link.offset,
             since,
         }
     }
+}
+
+/// R10: when the replica last heard anything, if its link has been silent for longer than one that works.
+/// `asked` is when it said so.
+pub fn silent_since(link: &ReplicaFacts, asked: Moment) -> Option<Moment> {
+    link.last_io
+        .filter(|ago| *ago > STALE_AFTER)
+        .map(|ago| asked.minus(ago))
 }
 
 impl Lag {
@@ -287,6 +312,66 @@ mod tests {
         }
         assert!(track.samples.len() <= SAMPLES);
         assert_eq!(track.samples.front().unwrap().offset, 0);
+    }
+
+    #[test]
+    fn r10_an_idle_primary_wears_out_no_memory() {
+        let mut track = track(&[(1, 100), (2, 200), (3, 300)]);
+        for second in 4..4000 {
+            track.note(&primary_at(300), at(second * 1000));
+        }
+        let lag = track.measure(&replica_at(250), at(4_000_000), Lag::None);
+        assert_eq!(
+            lag,
+            Lag::Behind {
+                bytes: 50,
+                since: at(2000)
+            }
+        );
+    }
+
+    fn silent_for(seconds: u64, mut replica: Facts) -> Facts {
+        if let Role::Replica(link) = &mut replica.role {
+            link.last_io = Some(Duration::from_secs(seconds));
+        }
+        replica
+    }
+
+    #[test]
+    fn r10_a_link_that_brings_nothing_dates_what_is_older_than_our_memory() {
+        let track = track(&[(90, 100), (100, 200)]);
+        let since = |replica| match track.measure(&replica, at(101_000), Lag::None) {
+            Lag::Behind { since, .. } | Lag::OtherHistory(since) => since,
+            other => panic!("{other:?}"),
+        };
+        let beyond = |seconds| since(silent_for(seconds, replica_at(50)));
+        assert_eq!(beyond(45), at(56_000));
+        assert_eq!(beyond(16), at(85_000));
+        assert_eq!(beyond(15), at(90_000), "an idle link is silent for seconds");
+        assert_eq!(
+            since(silent_for(45, replica_at(150))),
+            at(90_000),
+            "offsets are exact where they tell"
+        );
+        assert_eq!(
+            track.measure(&silent_for(45, replica_at(200)), at(101_000), Lag::None),
+            Lag::None
+        );
+        let mut stranger = silent_for(45, replica_at(50));
+        stranger.replid = Some(ReplId("other".into()));
+        assert_eq!(since(stranger), at(56_000));
+    }
+
+    #[test]
+    fn r10_a_replica_is_stale_beyond_the_limit_only() {
+        let behind = Lag::Behind {
+            bytes: 1,
+            since: at(1000),
+        };
+        let limit = at(1000).plus(STALE_AFTER);
+        assert!(!behind.is_stale(limit));
+        assert!(behind.is_stale(limit.plus(Duration::from_millis(1))));
+        assert!(!Lag::None.is_stale(limit) && !Lag::Unmeasured.is_stale(limit));
     }
 
     #[test]

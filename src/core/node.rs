@@ -316,6 +316,7 @@ impl NodeState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::outcome::Stage;
     use crate::core::sample::{at, blank, cut_off, primary, replica, report};
 
     const LIMITS: Thresholds = Thresholds { fall: 6, rise: 2 };
@@ -417,15 +418,34 @@ mod tests {
     }
 
     #[test]
+    fn r8_facts_hold_while_the_node_is_busy_and_not_when_it_is_silent_or_loads() {
+        for (outcome, holds) in [
+            (Outcome::Busy, true),
+            (Outcome::TimedOut(Stage::Reply), false),
+            (Outcome::Loading, false),
+        ] {
+            let mut node = node();
+            tell(&mut node, 1, primary("run-a", "hist"));
+            node.fold(&report(at(2), outcome.clone()), LIMITS);
+            assert_eq!(node.is_claimant(), holds, "{outcome:?}");
+        }
+    }
+
+    #[test]
     fn r1_a_changed_address_makes_a_stranger() {
         let mut node = node();
+        node.order = Order::Drain;
         let first = Target::Tcp("10.1.1.1:6379".parse().unwrap());
         node.move_to(Some(first), at(0));
         tell(&mut node, 1, primary("run-a", "hist"));
         let run = node.run;
-        node.move_to(Some(Target::Tcp("10.1.1.9:6379".parse().unwrap())), at(2));
+        let second = Target::Tcp("10.1.1.9:6379".parse().unwrap());
+        node.move_to(Some(second.clone()), at(2));
         assert!(!node.was_checked() && !node.fresh);
         assert!(node.run > run, "its sessions ran elsewhere");
+        assert_eq!(node.target, Some(second), "new ones go there");
+        assert_eq!(node.redeemed, 1, "where no dial has failed yet (R12)");
+        assert_eq!(node.order, Order::Drain, "the operator meant the node");
     }
 
     #[test]
@@ -456,6 +476,12 @@ mod tests {
         );
         assert!(node.is_at(&HostPort::new("10.1.1.1", 6379)));
         assert!(node.is_at(&HostPort::new("2001:db8:0::1", 6379)));
-        assert!(!node.is_at(&HostPort::new("10.1.1.1", 6380)));
+        for other in [
+            HostPort::new("10.1.1.1", 6380),
+            HostPort::new("2001:db8::1", 6380),
+            HostPort::new("2001:db8::2", 6379),
+        ] {
+            assert!(!node.is_at(&other), "{other}");
+        }
     }
 }

@@ -136,3 +136,145 @@ pub fn explain_none(chain: &Chain, group: &GroupView, now: Moment) -> String {
     };
     format!("group {} has {what}: {}", group.name, clauses.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::chain::Access::{ReadOnly, ReadWrite};
+    use crate::core::reason::Ineligible;
+    use crate::core::sample::{at, chain, elected, group, serving};
+
+    fn silent(id: u32) -> NodeView {
+        NodeView {
+            silence: Silence::Once,
+            ..serving(id)
+        }
+    }
+
+    fn lagging(id: u32) -> NodeView {
+        NodeView {
+            read: Err(Ineligible::Lagging),
+            ..serving(id)
+        }
+    }
+
+    /// Who is picked, and in which tier, when `redis-N` has `sessions[N]` open.
+    fn picked(
+        chain: &Chain,
+        nodes: Vec<NodeView>,
+        sessions: &[usize],
+        rotation: usize,
+    ) -> Option<(u32, usize)> {
+        let open = |id: NodeId| sessions.get(id.0 as usize).copied().unwrap_or(0);
+        let choice = pick(chain, &group(nodes), |_| false, open, rotation)?;
+        Some((choice.node.0, choice.tier))
+    }
+
+    #[test]
+    fn r12_the_fewest_sessions_for_the_weight_win() {
+        let reads = chain(&[(ReadOnly, &[1, 2])]);
+        let heavy = || NodeView {
+            weight: 3,
+            ..serving(2)
+        };
+        for (sessions, expected) in [([0, 2, 5], 2), ([0, 2, 7], 1), ([0, 1, 4], 1)] {
+            for nodes in [vec![serving(1), heavy()], vec![heavy(), serving(1)]] {
+                assert_eq!(picked(&reads, nodes, &sessions, 0), Some((expected, 0)));
+            }
+        }
+    }
+
+    #[test]
+    fn r12_ties_take_turns_and_a_loaded_node_has_none() {
+        let reads = chain(&[(ReadOnly, &[1, 2, 3])]);
+        let nodes = || vec![serving(1), serving(2), serving(3)];
+        let turns = |sessions: &[usize]| -> Vec<u32> {
+            let turn = |rotation| Some(picked(&reads, nodes(), sessions, rotation)?.0);
+            (0..4).filter_map(turn).collect()
+        };
+        assert_eq!(turns(&[0, 4, 4, 4]), [1, 2, 3, 1]);
+        assert_eq!(turns(&[0, 4, 5, 4]), [1, 3, 1, 3]);
+        assert_eq!(turns(&[0, 5, 5, 4]), [3, 3, 3, 3]);
+    }
+
+    #[test]
+    fn r12_a_node_whose_dial_failed_is_not_tried_again() {
+        let reads = chain(&[(ReadOnly, &[1, 2])]);
+        let view = group(vec![serving(1), serving(2)]);
+        let others = |refused: &[u32]| {
+            let choice = pick(&reads, &view, |node| refused.contains(&node.id.0), |_| 0, 0);
+            choice.map(|choice| choice.node.0)
+        };
+        assert_eq!((others(&[1]), others(&[1, 2])), (Some(2), None));
+    }
+
+    #[test]
+    fn r10_a_stale_node_ranks_last_in_its_tier_and_before_the_next() {
+        let stale = || NodeView {
+            stale: true,
+            ..serving(1)
+        };
+        let reads = chain(&[(ReadOnly, &[1, 2]), (ReadWrite, &[3])]);
+        let both = vec![stale(), serving(2), elected(3)];
+        assert_eq!(picked(&reads, both, &[0, 0, 900], 0), Some((2, 0)));
+        let alone = vec![stale(), lagging(2), elected(3)];
+        assert_eq!(picked(&reads, alone, &[0, 9, 0], 0), Some((1, 0)));
+    }
+
+    #[test]
+    fn r8_a_silent_node_is_passed_over_while_anyone_in_the_chain_can_serve() {
+        let reads = chain(&[(ReadOnly, &[1]), (ReadWrite, &[2])]);
+        let with_primary = vec![silent(1), elected(2)];
+        assert_eq!(picked(&reads, with_primary, &[], 0), Some((2, 1)));
+        let alone = vec![silent(1), lagging(2)];
+        assert_eq!(picked(&reads, alone, &[], 0), Some((1, 0)));
+    }
+
+    #[test]
+    fn r16_the_best_tier_with_an_eligible_node_serves() {
+        let reads = chain(&[(ReadOnly, &[1]), (ReadOnly, &[2]), (ReadWrite, &[3])]);
+        let all = vec![serving(1), serving(2), elected(3)];
+        assert_eq!(picked(&reads, all, &[0, 99, 0, 0], 0), Some((1, 0)));
+        let backup = vec![lagging(1), serving(2), elected(3)];
+        assert_eq!(picked(&reads, backup, &[], 0), Some((2, 1)));
+        let primary = vec![lagging(1), lagging(2), elected(3)];
+        assert_eq!(picked(&reads, primary, &[], 0), Some((3, 2)));
+        let nobody = vec![lagging(1), lagging(2), lagging(3)];
+        assert_eq!(picked(&reads, nobody, &[], 0), None);
+    }
+
+    #[test]
+    fn r8_company_is_another_node_of_the_chain_that_answers() {
+        let reads = chain(&[(ReadOnly, &[1, 2]), (ReadWrite, &[3])]);
+        let company = |nodes| has_company(&reads, &group(nodes), NodeId(1));
+        assert!(company(vec![silent(1), serving(2)]));
+        assert!(company(vec![silent(1), elected(3)]), "the primary included");
+        assert!(!company(vec![serving(1), lagging(2)]), "itself is none");
+        assert!(!company(vec![silent(1), silent(2)]));
+        assert!(!company(vec![silent(1), serving(4)]), "not of the chain");
+    }
+
+    #[test]
+    fn r16_a_better_tier_is_one_before_with_a_node_that_answers() {
+        let reads = chain(&[(ReadOnly, &[1]), (ReadOnly, &[2]), (ReadWrite, &[3])]);
+        let view = group(vec![lagging(1), serving(2), elected(3)]);
+        let better = |tier| has_better_tier(&reads, &view, tier);
+        assert_eq!([better(0), better(1), better(2)], [false, false, true]);
+        let view = group(vec![silent(1), serving(2)]);
+        assert!(!has_better_tier(&reads, &view, 1));
+    }
+
+    #[test]
+    fn r13_the_error_says_of_each_node_once_why_it_cannot_serve() {
+        let reads = chain(&[(ReadOnly, &[1, 2]), (ReadWrite, &[2])]);
+        let told = |nodes| explain_none(&reads, &group(nodes), at(0));
+        assert_eq!(
+            told(vec![lagging(1), lagging(2)]),
+            "group main has no primary: redis-1 lags behind max_lag, redis-2 lags behind max_lag"
+        );
+        assert_eq!(
+            told(vec![serving(1), lagging(2), elected(3)]),
+            "group main has no eligible node: redis-2 lags behind max_lag"
+        );
+    }
+}

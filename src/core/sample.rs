@@ -1,9 +1,13 @@
-//! Facts and reports for tests, as short as a scenario needs them.
+//! Facts, reports and published views for tests, as short as a scenario needs them.
 
 use std::time::Duration;
 
+use super::chain::{Access, Chain, Members, Tier};
 use super::facts::{Condition, Facts, HostPort, Mode, ReplId, ReplicaFacts, Role, RunId};
+use super::ids::{GroupId, ListenerId, NodeId};
 use super::outcome::{Outcome, Report};
+use super::reason::Ineligible;
+use super::snapshot::{GroupView, NodeView, PrimaryView, Silence};
 use super::time::Moment;
 
 /// A moment so many milliseconds after the start.
@@ -84,4 +88,58 @@ pub(crate) fn cut_off(run: &str, history: &str, master: &HostPort, ago: Option<D
         link.last_io = None;
     }
     facts
+}
+
+/// The view of `redis-{id}`: a replica that may serve reads.
+pub(crate) fn serving(id: u32) -> NodeView {
+    NodeView {
+        id: NodeId(id),
+        name: format!("redis-{id}").into(),
+        target: None,
+        local: false,
+        weight: 1,
+        run: 1,
+        redeemed: 0,
+        write: Err(Ineligible::IsReplica),
+        read: Ok(()),
+        close_reads: None,
+        silence: Silence::None,
+        stale: false,
+        looping: None,
+    }
+}
+
+/// The view of a group of these nodes whose primary, in term 1, is the one that may take writes.
+pub(crate) fn group(nodes: Vec<NodeView>) -> GroupView {
+    let elected = nodes.iter().find(|node| node.write.is_ok());
+    GroupView {
+        id: GroupId(0),
+        name: "main".into(),
+        primary: elected.map(|node| PrimaryView {
+            node: node.id,
+            term: 1,
+        }),
+        nodes,
+    }
+}
+
+/// The view of a node that is the elected primary.
+pub(crate) fn elected(id: u32) -> NodeView {
+    NodeView {
+        write: Ok(()),
+        read: Err(Ineligible::IsPrimary),
+        ..serving(id)
+    }
+}
+
+/// A chain of one tier for each listener, which are numbered from 0.
+pub(crate) fn chain(tiers: &[(Access, &[u32])]) -> Chain {
+    let tier = |(listener, (access, ids)): (u32, &(Access, &[u32]))| Tier {
+        listener: ListenerId(listener),
+        access: *access,
+        members: Members::Listed(ids.iter().copied().map(NodeId).collect()),
+    };
+    Chain {
+        tiers: (0..).zip(tiers).map(tier).collect(),
+    }
 }

@@ -181,7 +181,7 @@ fn choose_worker(shared: &Shared, own: usize) -> usize {
     let least = (0..shared.doors.len())
         .min_by_key(|worker| connections(*worker))
         .unwrap_or(own);
-    if connections(own) > connections(least) + connections(least) / 8 {
+    if connections(own) > connections(least) + connections(least) / 4 {
         least
     } else {
         own

@@ -20,6 +20,7 @@ mod listener;
 mod loads;
 mod nodes;
 mod park;
+mod plain;
 mod reject;
 mod relay;
 mod reload;
@@ -46,6 +47,8 @@ use tokio::time::timeout;
 pub use holder::Holder;
 pub use listen::BindError;
 pub use loads::Loads;
+#[doc(hidden)]
+pub use plain::relay_plainly;
 
 use crate::config::model::{Bind, ListenerConfig};
 use crate::core::alarm::Alarm;

@@ -110,7 +110,8 @@ impl Relay {
         if let Some(reason) = gate.verdict() {
             return Poll::Ready(reason);
         }
-        let up = self.up.pump(cx, client, node, buffer, |chunk| {
+        let last = self.down.stage == Stage::Done;
+        let up = self.up.pump(cx, client, node, buffer, last, |chunk| {
             gate.verdict().map_or(Ok(()), Err)?;
             gate.sent(chunk);
             Ok(())
@@ -123,7 +124,8 @@ impl Relay {
             }
         }
         let was_open = self.down.stage == Stage::Open;
-        let down = self.down.pump(cx, node, client, buffer, |chunk| {
+        let last = self.up.stage == Stage::Done;
+        let down = self.down.pump(cx, node, client, buffer, last, |chunk| {
             gate.received(chunk);
             Ok(())
         });
@@ -145,13 +147,15 @@ impl Relay {
 }
 
 impl Flow {
-    /// Moves what can be moved now. Ready when this direction is over.
+    /// Moves what can be moved now. Ready when this direction is over. The `last` of the two to end need
+    /// not tell its sink: both streams are dropped next, and that tells it.
     fn pump(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut Stream,
         sink: &mut Stream,
         buffer: &mut [u8],
+        last: bool,
         pass: impl Fn(&[u8]) -> Result<(), CloseReason>,
     ) -> Poll<Result<(), Cut>> {
         for _ in 0..CHUNKS_PER_TURN {
@@ -159,8 +163,10 @@ impl Flow {
             match self.stage {
                 Stage::Open => {}
                 Stage::Ending => {
-                    // A sink that is gone already has been told.
-                    let _gone = ready!(sink.poll_shutdown(cx));
+                    if !last {
+                        // A sink that is gone already has been told.
+                        let _gone = ready!(sink.poll_shutdown(cx));
+                    }
                     self.stage = Stage::Done;
                     return Poll::Ready(Ok(()));
                 }

@@ -466,6 +466,10 @@ mod tests {
                 "process 12 at 10.1.1.1:6379".into()
             )
         );
+        assert_eq!(
+            read("redis_version:7\r\nrun_id:\r\nprocess_id:12\r\n").2,
+            "process 12 at 10.1.1.1:6379"
+        );
         let odd = Server::read("redis_version:1\r\nredis_mode:odd\r\n", "a").unwrap_err();
         assert_eq!(odd.to_string(), "INFO server with redis_mode:odd");
     }

@@ -123,6 +123,11 @@ fn r8_loading_shows_in_ping_only_and_wins_over_info() {
     assert_eq!(told(None, &said), Outcome::Loading);
     // Known as soon as it is said, should the rest come too late.
     assert_eq!(told(None, "-LOADING x\r\n"), Outcome::Loading);
+    assert_eq!(
+        told(None, "-LOADING x\r\n-BUSY x\r\n-BUSY x\r\n"),
+        Outcome::Loading,
+        "busy would keep everything as it is"
+    );
 }
 
 #[test]
@@ -247,6 +252,20 @@ fn r8_what_is_not_redis_is_quoted() {
 }
 
 #[test]
+fn r8_a_stranger_is_known_at_the_end_of_its_first_line_or_when_that_is_too_long_to_show() {
+    let ends_the_check = |said: &[u8]| {
+        let (mut probe, _) = Probe::new(Opening::Fresh(None), Known::default(), "a:1".into());
+        matches!(probe.feed(said), Progress::Done(Outcome::NotRedis(_)))
+    };
+    assert!(!ends_the_check(b"HTTP/1.1 400 Bad"), "more of it may come");
+    assert!(ends_the_check(b"HTTP/1.1 400 Bad Request\r\n"));
+    for length in [QUOTED - 1, QUOTED, QUOTED + 1, 2 * QUOTED] {
+        let line = "H".repeat(length);
+        assert_eq!(ends_the_check(line.as_bytes()), length > QUOTED, "{length}");
+    }
+}
+
+#[test]
 fn r8_resp_that_answers_something_else_is_a_bad_reply() {
     for (said, why) in [
         ("+OK\r\n", "PING was answered by +OK"),
@@ -262,6 +281,18 @@ fn r8_resp_that_answers_something_else_is_a_bad_reply() {
         ),
         ("+PONG\r\n+OK\r\n", "INFO replication was answered by +OK"),
         (
+            "+PONG\r\n-MISCONF x\r\n",
+            "INFO replication was answered by -MISCONF x",
+        ),
+        (
+            "+PONG\r\n-MASTERDOWN x\r\n",
+            "INFO replication was answered by -MASTERDOWN x",
+        ),
+        (
+            "-ERR wrong number of arguments\r\n",
+            "PING was answered by -ERR wrong number of arguments",
+        ),
+        (
             "*1\r\n$4\r\nPONG\r\n",
             "an array where a plain reply was expected",
         ),
@@ -270,6 +301,10 @@ fn r8_resp_that_answers_something_else_is_a_bad_reply() {
     ] {
         assert_eq!(told(None, said), Outcome::BadReply(why.into()));
     }
+    assert_eq!(
+        told(LOGIN, "-ERR unknown command\r\n"),
+        Outcome::BadReply("AUTH was answered by -ERR unknown command".into())
+    );
     let no_role = answers("+PONG", "", SERVER);
     assert_eq!(
         told(None, &no_role),
@@ -286,6 +321,10 @@ fn replies_without_end_are_ended() {
         Some(Outcome::BadReply("a reply longer than 65536 bytes".into()))
     );
     assert_eq!(play(None, line.as_bytes().chunks(1000)).0, whole);
+    // Not at the deadline, with all that came in memory until then.
+    let (mut probe, _) = Probe::new(Opening::Fresh(None), Known::default(), "a:1".into());
+    let ends = |piece| matches!(probe.feed(piece), Progress::Done(_));
+    assert_eq!(line.as_bytes().chunks(1000).position(ends), Some(65));
     let nested = "*1\r\n".repeat(8 * 1024);
     let outcome = play(None, std::iter::once(nested.as_bytes())).0;
     assert!(matches!(outcome, Some(Outcome::BadReply(_))));
@@ -349,6 +388,11 @@ fn a_node_that_says_more_than_it_was_asked_loses_the_connection() {
         Progress::Done(Outcome::Answered(_))
     ));
     assert_eq!(probe.finish().0, Fate::Drop);
+}
+
+#[test]
+fn an_empty_password_hides_nothing() {
+    assert_eq!(quoted("ERR no such user", Some("")), "ERR no such user");
 }
 
 /// Cuts `bytes` at the given places.

@@ -94,15 +94,13 @@ pub fn next_flat_array(buf: &[u8]) -> Result<Option<(Vec<Reply>, usize)>, RespEr
     };
     let mut elements = Vec::new();
     for _ in 0..count.unwrap_or(0) {
+        let Some((element, length)) = next_reply(buf.get(used..).unwrap_or_default())? else {
+            return Ok(None);
+        };
+        elements.push(element);
+        used += length;
         if used > REPLY_CAP {
             return Err(RespError::TooLong);
-        }
-        match next_reply(buf.get(used..).unwrap_or_default())? {
-            None => return Ok(None),
-            Some((element, length)) => {
-                elements.push(element);
-                used += length;
-            }
         }
     }
     Ok(Some((elements, used)))
@@ -359,6 +357,22 @@ mod tests {
         let mut endless = b"*60000\r\n".to_vec();
         endless.extend_from_slice(&b"+a\r\n".repeat(20_000));
         assert_eq!(next_flat_array(&endless), Err(RespError::TooLong));
+    }
+
+    #[test]
+    fn the_cap_is_for_a_whole_array() {
+        let of_length = |length: usize| {
+            let half = "a".repeat(REPLY_CAP / 2);
+            let mut array = format!("*2\r\n+{half}\r\n+").into_bytes();
+            array.resize(length - 2, b'a');
+            array.extend_from_slice(b"\r\n");
+            array
+        };
+        let (_, used) = next_flat_array(&of_length(REPLY_CAP)).unwrap().unwrap();
+        assert_eq!(used, REPLY_CAP);
+        for length in [REPLY_CAP + 1, REPLY_CAP + 100] {
+            assert_eq!(next_flat_array(&of_length(length)), Err(RespError::TooLong));
+        }
     }
 
     #[test]

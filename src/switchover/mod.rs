@@ -9,7 +9,7 @@ mod ask;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::api::{Step, Switchover};
@@ -36,6 +36,8 @@ pub struct Director {
     pub journal: Journal,
     /// Passwords and Sentinels.
     pub in_force: watch::Receiver<InForce>,
+    /// Held while a switchover is under way: one at a time.
+    pub busy: Arc<Mutex<()>>,
 }
 
 /// One switchover at work.
@@ -58,6 +60,9 @@ impl Director {
             began: clock::now(),
             steps: Vec::new(),
             told: *self.journal.watch().borrow(),
+        };
+        let Ok(_busy) = self.busy.try_lock() else {
+            return run.over(None, Err("another switchover is under way".to_owned()));
         };
         match run.begin(to).await {
             Err(why) => run.over(None, Err(why)),

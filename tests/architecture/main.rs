@@ -48,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "api",
             "check::Control",
             "proxy::Loads",
+            "switchover::Director",
         ],
     ),
     (
@@ -67,6 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "app",
         &[
             "check",
+            "switchover",
             "proxy",
             "admin",
             "config",

@@ -13,6 +13,11 @@
     clippy::expect_used,
     reason = "a test speaks by panicking, and its helpers are not marked as tests"
 )]
+#![expect(
+    clippy::struct_excessive_bools,
+    clippy::option_option,
+    reason = "what is told and what is so are many independent things"
+)]
 
 mod coverage;
 mod dice;
@@ -197,7 +202,8 @@ impl History {
 
     /// The right node is elected within a bounded number of checks, and reads follow after `rise`.
     fn assert_converged(&mut self) {
-        for check in 0..self.referee.rules().rise + CHECKS_TO_MEASURE {
+        let checks = self.referee.rules().rise + CHECKS_TO_MEASURE;
+        for check in 0..checks {
             self.world
                 .advance(Duration::from_millis(50), &mut self.dice);
             Proxy::ask_all(&mut self.world, &mut self.dice, &mut self.referee);
@@ -212,13 +218,11 @@ impl History {
     /// claim moves the writes, and nothing that is said of the old primary later moves them back.
     fn promote_in_peace(&mut self) {
         let old = self.world.truth;
-        if !self.world.sentinels.is_empty() {
-            if !self.world.order_failover(&mut self.dice) {
-                return;
-            }
-        } else {
+        if self.world.sentinels.is_empty() {
             let process = self.dice.index(self.world.processes.len());
             self.world.promote_by_hand(process);
+        } else if !self.world.order_failover(&mut self.dice) {
+            return;
         }
         let end = self.world.now + Duration::from_secs(20);
         while self.world.now < end {

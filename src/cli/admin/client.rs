@@ -52,16 +52,30 @@ impl Client {
 
     /// GET, read into its type.
     pub(in crate::cli) fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, AskError> {
-        self.send("GET", target)
+        self.send("GET", target, DEADLINE)
     }
 
     /// POST, its answer read into its type.
     pub(in crate::cli) fn post<T: DeserializeOwned>(&self, target: &str) -> Result<T, AskError> {
-        self.send("POST", target)
+        self.send("POST", target, DEADLINE)
     }
 
-    fn send<T: DeserializeOwned>(&self, method: &str, target: &str) -> Result<T, AskError> {
-        let until = Instant::now() + DEADLINE;
+    /// The same for what may take so long.
+    pub(in crate::cli) fn post_slowly<T: DeserializeOwned>(
+        &self,
+        target: &str,
+        patience: Duration,
+    ) -> Result<T, AskError> {
+        self.send("POST", target, patience)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        target: &str,
+        patience: Duration,
+    ) -> Result<T, AskError> {
+        let until = Instant::now() + patience;
         let mut stream = self.connect(DEADLINE)?;
         let answer = http::ask(&mut stream, &request(method, target), until, MAX_ANSWER);
         let answer = answer.map_err(|source| self.unreachable(source))?;

@@ -7,6 +7,7 @@ mod client;
 mod events;
 mod orders;
 mod paper;
+mod plans;
 mod show;
 mod top;
 
@@ -96,6 +97,30 @@ pub(super) enum AdminCommand {
         #[command(flatten)]
         node: NodeArgs,
     },
+    /// Have the proxy read its configuration again; prints what changed
+    ///
+    /// A file that is wrong changes nothing: exit code 1, and what is wrong with it.
+    Reload {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Make another node the primary, and prints a timeline
+    ///
+    /// New write connections are parked meanwhile. With Sentinels configured one of them does it, and chooses
+    /// the replica; otherwise the primary hands over by FAILOVER (Redis 6.2 and later). When Redis refuses or
+    /// takes too long nothing stays parked, and the exit code is 1.
+    Switchover {
+        /// The group; may be left out where there is one
+        group: Option<String>,
+        /// The node that is to be primary; without it the replica that lacks least. Not with Sentinels
+        #[arg(long, value_name = "NODE")]
+        to: Option<String>,
+        /// How long the handover may take, at most 40s
+        #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
+        timeout: std::time::Duration,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Change the level of the proxy's log until it is started again
     LogLevel {
         /// The least important line that is written
@@ -176,6 +201,13 @@ pub(super) fn run(command: AdminCommand) -> ExitCode {
         } => orders::drain(&node, wait.then_some(timeout)),
         AdminCommand::Maintenance { node } => orders::order(&node, "maintenance"),
         AdminCommand::Ready { node } => orders::order(&node, "ready"),
+        AdminCommand::Reload { target } => plans::reload(&target),
+        AdminCommand::Switchover {
+            group,
+            to,
+            timeout,
+            target,
+        } => plans::switchover(&target, group.as_deref(), to.as_deref(), timeout),
         AdminCommand::LogLevel { level, target } => orders::log_level(&target, &level),
     };
     match done {

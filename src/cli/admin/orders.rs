@@ -99,7 +99,7 @@ fn send(client: &Client, node: &NodeArgs, order: &str) -> Result<Ordered, Failur
     Ok(client.post(&target)?)
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 

@@ -1,10 +1,13 @@
 //! The rules as scenarios: what nodes say, and who is believed. Here what belongs to all of them;
-//! `incumbent` has what can replace a primary, `rest` the cold start, silence and reads,
-//! `sentinels` what Sentinels add.
+//! `incumbent` has what can replace a primary, `descent` and `waiting` the edges of that, `rest` the cold
+//! start, silence and reads, `sentinels` what Sentinels add, `told` what is told of all this.
 
+mod descent;
 mod incumbent;
 mod rest;
 mod sentinels;
+mod told;
+mod waiting;
 
 use std::time::Duration;
 

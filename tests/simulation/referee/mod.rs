@@ -13,6 +13,7 @@ mod told;
 mod votes;
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use rolecall::core::event::EventKind;
@@ -110,13 +111,19 @@ impl Referee {
     pub fn new(world: &World, rules: Rules) -> Self {
         let count = world.nodes.len();
         let second = |node: usize| node >= world.processes.len();
-        let target = |node: usize| match second(node) {
-            true => HostPort::new("10.9.9.9", 6379),
-            false => world.address(node),
+        let target = |node: usize| {
+            if second(node) {
+                HostPort::new("10.9.9.9", 6379)
+            } else {
+                world.address(node)
+            }
         };
-        let written = |node: usize| match rules.by_name {
-            true => HostPort::new(&format!("redis-{}", node + 1), 6379),
-            false => target(node),
+        let written = |node: usize| {
+            if rules.by_name {
+                HostPort::new(&format!("redis-{}", node + 1), 6379)
+            } else {
+                target(node)
+            }
         };
         let local = |node: usize| !second(node) && world.local == Some(node);
         let settings = |node: usize| NodeSettings {
@@ -322,7 +329,7 @@ impl Referee {
         if !holds {
             let mut log = String::new();
             for (at, input) in &self.log {
-                log += &format!("{at:?} {input:?}\n");
+                let _infallible = writeln!(log, "{at:?} {input:?}");
             }
             panic!(
                 "{log}\n{:#?}\n{:#?}\n{:#?}\n{:?} sole {:?}\n\n{what}\nat {:?}",

@@ -231,7 +231,7 @@ impl World {
         if silent {
             // It notices a silent peer only after repl-timeout: the link says "up" for a long time.
             let since = *self.processes[node].silent_since.get_or_insert(now);
-            if now - since > REPL_TIMEOUT {
+            if now.saturating_sub(since) > REPL_TIMEOUT {
                 self.drop_link(node);
             }
             return;

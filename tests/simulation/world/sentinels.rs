@@ -124,7 +124,7 @@ impl World {
                 && sentinel.names == self.truth
                 && sentinel
                     .named_down_since
-                    .is_some_and(|since| self.now - since > self.down_after)
+                    .is_some_and(|since| self.now.saturating_sub(since) > self.down_after)
         };
         let agreeing: Vec<usize> = (0..self.sentinels.len()).filter(agree).collect();
         if agreeing.len() >= QUORUM && self.now >= self.no_failover_before {
