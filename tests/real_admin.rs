@@ -424,6 +424,27 @@ fn top_shows_the_page_and_the_latest_events_once() {
 }
 
 #[test]
+fn top_goes_on_and_says_so_when_the_proxy_is_gone() {
+    let node = RedisNode::primary("redis-1");
+    let mut desk = Desk::of(&[&node]);
+    let shown = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
+    command.args(["top", "--socket"]).arg(&desk.socket);
+    let mut top = Process::spawn(command.stdout(shown.reopen().expect("a second handle")));
+    let page = || std::fs::read_to_string(shown.path()).expect("UTF-8");
+    eventually(SOON, "two pages", || {
+        page().matches("redis-1 is primary since").count() >= 2
+    });
+    fits_80_columns(&page());
+    desk.proxy.signal("TERM");
+    desk.proxy.wait_exit(SOON);
+    eventually(SOON, "it says that nobody answers", || {
+        page().contains("NO ANSWER")
+    });
+    assert!(top.exit().is_none(), "it waits for the proxy to come back");
+}
+
+#[test]
 fn the_level_of_the_log_changes_at_once() {
     let node = RedisNode::primary("redis-1");
     let desk = Desk::of(&[&node]);

@@ -178,3 +178,81 @@ fn words(ordered: &Ordered, patience: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::status::tests::settings;
+    use crate::core::group::Settings;
+    use crate::core::time::Moment;
+
+    fn group(name: &str) -> Group {
+        let settings = Settings {
+            name: name.into(),
+            ..settings(&crate::admin::tests::in_force())
+        };
+        Group::new(settings, Moment::default())
+    }
+
+    #[test]
+    fn a_name_that_is_in_two_groups_needs_its_group() {
+        let groups = [group("one"), group("two")];
+        let refused = |name, group| {
+            let refusal = find(&groups, name, group).err().expect("a refusal");
+            (refusal.status.as_u16(), refusal.why)
+        };
+        let (status, why) = refused("redis-1", None);
+        assert_eq!(status, 400);
+        assert!(
+            why.contains("one and two") && why.contains("--group"),
+            "{why}"
+        );
+        let (found, _) = find(&groups, "redis-1", Some("two")).ok().expect("a node");
+        assert_eq!(&*found.view().name, "two");
+        let (status, why) = refused("redis-9", None);
+        assert_eq!(status, 404);
+        assert!(
+            why.contains("of one are redis-1, redis-2") && why.contains("of two are"),
+            "{why}"
+        );
+        let (status, why) = refused("redis-1", Some("three"));
+        assert_eq!(status, 404);
+        assert!(why.contains("the groups are one, two"), "{why}");
+    }
+
+    #[test]
+    fn words_say_what_follows() {
+        let ordered = |order, primary, parks: &[&str]| Ordered {
+            group: "main".into(),
+            node: "redis-1".into(),
+            order,
+            changed: true,
+            primary,
+            sessions: 3,
+            parks: parks.iter().map(ToString::to_string).collect(),
+            text: String::new(),
+        };
+        let drained = words(&ordered(NodeOrder::Drain, true, &["redis-rw"]), "10.0s");
+        for part in [
+            "3 are open and go on",
+            "elected primary",
+            "redis-rw are parked",
+            "10.0s",
+        ] {
+            assert!(drained.contains(part), "no {part:?} in {drained}");
+        }
+        let replica = words(&ordered(NodeOrder::Drain, false, &[]), "10.0s");
+        assert!(
+            !replica.contains("parked") && !replica.contains("primary"),
+            "{replica}"
+        );
+        let out = words(
+            &ordered(NodeOrder::Maintenance, true, &["redis-rw"]),
+            "10.0s",
+        );
+        assert!(
+            out.contains("closed") && out.contains("another node claims"),
+            "{out}"
+        );
+    }
+}

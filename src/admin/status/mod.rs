@@ -7,7 +7,7 @@ mod group;
 mod listener;
 mod node;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod words;
 
 use std::time::SystemTime;

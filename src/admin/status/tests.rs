@@ -24,7 +24,7 @@ struct Scene {
     now: u64,
 }
 
-fn settings(config: &InForce) -> Settings {
+pub(in crate::admin) fn settings(config: &InForce) -> Settings {
     let group = &config.config.groups[0];
     let nodes = group.nodes.iter().map(|node| NodeSettings {
         id: node.id,
