@@ -4,64 +4,15 @@
 #[expect(dead_code, reason = "each file of tests uses its part of the harness")]
 mod common;
 
-use std::path::PathBuf;
-
-use common::cli::{Ended, run_to_end};
+use common::desk::Desk;
 use common::redis::{RedisNode, redis_group};
-use common::rolecall::Rolecall;
 use common::sentinel::{MASTER_NAME, sentinels};
 use common::topology::Topology;
 use common::traffic::Traffic;
 use common::{SOON, eventually};
-use rolecall::api::{GroupState, Reloaded, Status, Switchover};
-use tempfile::TempDir;
+use rolecall::api::{GroupState, Reloaded, Switchover};
 
 const NODES: [&str; 3] = ["redis-1", "redis-2", "redis-3"];
-
-/// A proxy with an admin socket.
-struct Desk {
-    proxy: Rolecall,
-    socket: PathBuf,
-    _dir: TempDir,
-}
-
-impl Desk {
-    fn start(topology: &Topology) -> Self {
-        let dir = TempDir::new().expect("a temporary directory");
-        let socket = dir.path().join("admin.sock");
-        let proxy = topology.clone().socket(&socket).start();
-        proxy.wait_primary("redis-1");
-        Self {
-            proxy,
-            socket,
-            _dir: dir,
-        }
-    }
-
-    fn run(&self, words: &[&str]) -> Ended {
-        let mut all = words.to_vec();
-        all.extend(["--socket", self.socket.to_str().expect("UTF-8")]);
-        run_to_end(&all)
-    }
-
-    /// The outcome of a switchover, with its exit code checked against it.
-    #[track_caller]
-    fn switch(&self, words: &[&str]) -> Switchover {
-        let mut all = vec!["switchover", "--json"];
-        all.extend(words);
-        let ended = self.run(&all);
-        let outcome: Switchover = serde_json::from_str(&ended.said)
-            .unwrap_or_else(|error| panic!("{error}: {}", ended.said));
-        assert_eq!(ended.code, Some(i32::from(!outcome.done)), "{}", ended.said);
-        outcome
-    }
-
-    fn state(&self) -> GroupState {
-        let said = self.run(&["status", "--json"]).said;
-        let status: Status = serde_json::from_str(&said).expect("a status");
-        status.groups[0].state
-    }
-}
 
 fn told(outcome: &Switchover, words: &str) -> bool {
     let mut steps = outcome.timeline.iter();
