@@ -25,9 +25,10 @@ use crate::core::facts::HostPort;
 use crate::core::group::Group;
 use crate::core::ids::NodeId;
 use crate::core::node::NodeSettings;
+use crate::core::outcome::Report;
 use crate::core::sentinel::{SentinelNews, SentinelReport};
 use crate::core::snapshot::Snapshot;
-use crate::core::time::Moment;
+use crate::core::time::{Moment, in_words};
 use crate::journal::{Happening, Journal};
 
 /// How often the sessions of a node that leaves are counted.
@@ -98,6 +99,7 @@ impl Monitor {
     fn take_in(&mut self, from: FromNode) {
         match from {
             FromNode::Checked(node, report) => {
+                self.tell_check(node, &report);
                 self.gauges.checked(node, &report);
                 self.group.report(node, &report);
             }
@@ -111,10 +113,25 @@ impl Monitor {
         }
     }
 
+    /// Each check, for whoever has raised the log's level.
+    fn tell_check(&self, node: NodeId, report: &Report) {
+        if !tracing::enabled!(target: "rolecall::check", tracing::Level::DEBUG) {
+            return;
+        }
+        let (name, outcome) = (self.name(node), &report.outcome);
+        tracing::debug!(
+            target: "rolecall::check",
+            group = %self.group.view().name, node = %name,
+            duration = in_words(report.finished.since(report.started)), dialled = report.dialled,
+            "{name} {outcome}"
+        );
+    }
+
     /// What a Sentinel announces is a reason to check now.
     fn hear(&mut self, said: FromSentinel) {
         match said {
             FromSentinel::Report(index, report) => {
+                tracing::debug!(target: "rolecall::check", sentinel = index, said = ?report, "a Sentinel was asked");
                 if !matches!(report, SentinelReport::Votes(_)) {
                     self.group.listed(index, None);
                 }
@@ -132,6 +149,7 @@ impl Monitor {
 
     /// R11, R12: what the data plane noticed is a reason to check now.
     fn alarm(&mut self, alarm: Alarm) {
+        tracing::debug!(target: "rolecall::check", node = %self.name(alarm.node), kind = ?alarm.kind, "an alarm of a session");
         self.group.alarm(alarm);
         self.crew.call(
             alarm.node,

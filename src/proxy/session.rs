@@ -92,6 +92,10 @@ impl Connection {
         &self.row.entry
     }
 
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     pub(super) fn listener(&self) -> &Listener {
         self.worker.listener(self.row.entry.listener)
     }
