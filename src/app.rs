@@ -1,5 +1,7 @@
 //! Puts the house together: checks and admin on the control thread, traffic on the workers, signals.
 
+mod verbosity;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +17,7 @@ use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
 use crate::journal::Journal;
 use crate::proxy::{self, Feed, Proxy, ProxySettings};
+use crate::telemetry::Telemetry;
 use crate::{check, clock, config, metrics, telemetry};
 
 /// Why the proxy could not run.
@@ -55,7 +58,7 @@ pub fn run(path: &Path) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(control(config, metrics, telemetry.dropped()));
+    let ended = runtime.block_on(control(config, metrics, &telemetry));
     // A look-up that hangs in the system's resolver must not hold up the end.
     runtime.shutdown_background();
     if let Err(error) = &ended {
@@ -67,9 +70,10 @@ pub fn run(path: &Path) -> Result<(), RunError> {
 async fn control(
     config: Config,
     metrics: metrics::Handle,
-    dropped: telemetry::Dropped,
+    telemetry: &Telemetry,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
+    verbosity::obey_signal(telemetry.switch())?;
     raise_descriptor_limit();
     let (alarms_in, alarms) = mpsc::unbounded_channel();
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::default()));
@@ -93,6 +97,7 @@ async fn control(
         let admin = admin::bind(address).await?;
         serve_admin(admin, &config, metrics.clone(), snapshots, &draining, &stop);
     }
+    let dropped = telemetry.dropped();
     tokio::spawn(metrics::upkeep(
         metrics,
         move || dropped.lines(),

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::net::free_address;
 use super::redis::RedisNode;
@@ -17,6 +21,8 @@ pub(crate) struct Topology {
     binds: BTreeMap<String, SocketAddr>,
     top: Vec<String>,
     log: String,
+    admin: Option<SocketAddr>,
+    admin_keys: String,
     has_local: bool,
     launch: Launch,
 }
@@ -30,6 +36,8 @@ impl Topology {
             binds: BTreeMap::new(),
             top: Vec::new(),
             log: "{ format: text, level: info }".to_owned(),
+            admin: None,
+            admin_keys: String::new(),
             has_local: false,
             launch: Launch::default(),
         }
@@ -160,15 +168,48 @@ impl Topology {
         self
     }
 
+    /// Sends the proxy's log elsewhere.
+    pub(crate) fn stdout(mut self, file: File) -> Self {
+        self.launch.stdout = Some(Arc::new(file));
+        self
+    }
+
+    /// Hands the proxy a listening socket as systemd does.
+    pub(crate) fn activated_by(mut self, socket: TcpListener) -> Self {
+        self.launch.stdin = Some(Arc::new(File::from(OwnedFd::from(socket))));
+        // The third descriptor is the first that systemd uses.
+        let words = "exec 3<&0 0</dev/null && export LISTEN_PID=$$ LISTEN_FDS=1";
+        self.launch.prelude = Some(words.to_owned());
+        self
+    }
+
+    /// Sets where the proxy answers HTTP; an address of its own for each start by default.
+    pub(crate) fn admin_at(mut self, address: SocketAddr) -> Self {
+        self.admin = Some(address);
+        self
+    }
+
+    /// Sets `admin.socket`.
+    pub(crate) fn admin_socket(mut self, path: &Path) -> Self {
+        self.admin_keys = format!(", socket: \"{}\"", path.display());
+        self
+    }
+
+    /// Adds an argument of `rolecall run`.
+    pub(crate) fn argument(mut self, word: &str) -> Self {
+        self.launch.arguments.push(word.to_owned());
+        self
+    }
+
     /// Gives the proxy only so many descriptors, as its hard limit.
     pub(crate) fn descriptors(mut self, limit: u32) -> Self {
-        self.launch.ulimit = Some(format!("-n {limit}"));
+        self.launch.prelude = Some(format!("ulimit -n {limit}"));
         self
     }
 
     /// Gives the proxy only so many descriptors at its start; the hard limit stays.
     pub(crate) fn soft_descriptors(mut self, limit: u32) -> Self {
-        self.launch.ulimit = Some(format!("-S -n {limit}"));
+        self.launch.prelude = Some(format!("ulimit -S -n {limit}"));
         self
     }
 
@@ -191,7 +232,7 @@ impl Topology {
     /// Starts the proxy and does not wait.
     #[track_caller]
     pub(crate) fn spawn(&self) -> Rolecall {
-        let admin = free_address();
+        let admin = self.admin.unwrap_or_else(free_address);
         Rolecall::spawn(&self.yaml(admin), self.binds.clone(), admin, &self.launch)
     }
 
@@ -208,7 +249,12 @@ impl Topology {
         for listener in &self.listeners {
             let _ = writeln!(text, "  {listener}");
         }
-        let _ = writeln!(text, "admin: {{ http: \"{admin}\" }}\nlog: {}", self.log);
+        let more = &self.admin_keys;
+        let _ = writeln!(
+            text,
+            "admin: {{ http: \"{admin}\"{more} }}\nlog: {}",
+            self.log
+        );
         for line in &self.top {
             let _ = writeln!(text, "{line}");
         }
