@@ -16,7 +16,7 @@ use crate::config::model::Config;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
 use crate::journal::Journal;
-use crate::proxy::{self, Feed, Proxy, ProxySettings};
+use crate::proxy::{self, Begin, Feed, Proxy, ProxySettings};
 use crate::telemetry::Telemetry;
 use crate::{check, clock, config, metrics, telemetry};
 
@@ -86,6 +86,8 @@ async fn control(
         listeners: config.listeners.clone(),
         workers: config.workers,
         spare_descriptors: spare_descriptors(&config),
+        inherited: Vec::new(),
+        begin: Begin::AtOnce,
     };
     let feed = Feed {
         snapshots: snapshots.clone(),

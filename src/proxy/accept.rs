@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -26,6 +26,15 @@ const ACCEPTS_PER_TURN: usize = 32;
 
 /// Errors in a row after which they are not taken for single broken connections.
 const ERRORS_IN_A_ROW: usize = 16;
+
+/// A listening socket at work.
+pub(super) struct Ear {
+    /// The listener's place in the configuration.
+    pub(super) listener: usize,
+    pub(super) socket: Listening,
+    /// Another process goes on with it.
+    pub(super) given: Arc<AtomicBool>,
+}
 
 /// A connection that another worker has accepted.
 pub(super) struct Incoming {
@@ -61,19 +70,27 @@ pub(super) struct Place {
     worker: usize,
 }
 
-/// Accepts until the phase changes, then once more what the kernel has completed already: closing the
-/// socket would reset it.
-pub(super) async fn accept(
-    worker: Rc<Worker>,
-    listener: usize,
-    socket: Rc<Listening>,
-    mut phase: watch::Receiver<Phase>,
-) {
-    tokio::select! {
-        _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
-        () = accept_for_ever(&worker, listener, &socket) => {}
+/// Accepts while the proxy serves, then once more what the kernel has completed already: closing the
+/// socket would reset it. One that another process has as well is left to that process.
+pub(super) async fn accept(worker: Rc<Worker>, ear: Rc<Ear>, mut phase: watch::Receiver<Phase>) {
+    if phase
+        .wait_for(|phase| *phase != Phase::Holding)
+        .await
+        .is_err()
+    {
+        // It ends before it was told to serve: what waits here is not for us.
+        return;
     }
-    let Ok(socket) = socket.raw() else { return };
+    tokio::select! {
+        biased;
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
+        () = accept_for_ever(&worker, ear.listener, &ear.socket) => {}
+    }
+    if ear.given.load(Ordering::Relaxed) {
+        return;
+    }
+    let listener = ear.listener;
+    let Ok(socket) = ear.socket.raw() else { return };
     while let Ok((stream, peer)) = socket.accept() {
         if let Ok(stream) = stream.register() {
             admit(&worker, listener, stream, peer);

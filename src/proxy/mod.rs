@@ -15,25 +15,28 @@ mod accept;
 mod descriptors;
 mod dial;
 mod holder;
+mod inherit;
 mod listen;
 mod loads;
 mod nodes;
 mod park;
+mod pulse;
 mod reject;
 mod relay;
 mod route;
 mod run;
 mod session;
 mod sniff;
+mod socket_file;
 mod stream;
 mod table;
 mod telemetry;
 mod worker;
 
 use std::io;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc as std_mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -41,16 +44,19 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 pub use holder::Holder;
+pub use inherit::{FileOwner, Inherited};
 pub use listen::BindError;
 pub use loads::Loads;
+pub use pulse::Pulse;
+pub use socket_file::SocketFile;
 
+use crate::clock;
 use crate::config::model::{Bind, ListenerConfig};
 use crate::core::alarm::Alarm;
 use crate::core::ids::ListenerId;
 use crate::core::snapshot::Snapshot;
 use crate::journal::Journal;
-use listen::{Acceptor, SocketFile};
-use run::{Outfit, Phase};
+use run::{Handle, Outfit, Phase};
 use telemetry::ListenerMeters;
 use worker::{Door, Listener, Shared};
 
@@ -66,6 +72,19 @@ pub struct ProxySettings {
     pub workers: usize,
     /// Descriptors that the rest of the process will need beside those that it has open now.
     pub spare_descriptors: usize,
+    /// Listening sockets that are open already; those that no listener wants are closed.
+    pub inherited: Vec<Inherited>,
+    /// When to accept.
+    pub begin: Begin,
+}
+
+/// When the data plane begins to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// As soon as it is there.
+    AtOnce,
+    /// After [`Proxy::serve`].
+    WhenTold,
 }
 
 /// Where the data plane learns how to route, and whom it tells what it notices.
@@ -104,29 +123,50 @@ pub enum StartError {
 pub struct Proxy {
     bound: Vec<(ListenerId, Bind)>,
     loads: Arc<Loads>,
+    pulse: Pulse,
     phase: watch::Sender<Phase>,
     /// Every open listening socket holds a receiver.
     accepting: watch::Sender<()>,
-    files: Mutex<Vec<SocketFile>>,
+    open: Listening,
     threads: Vec<thread::JoinHandle<()>>,
+}
+
+/// An open bind, as far as it can be handed over.
+#[derive(Debug)]
+struct Open {
+    bind: Bind,
+    /// It was open already when we came.
+    inherited: bool,
+    /// A second descriptor of each of its sockets.
+    originals: Vec<Inherited>,
+    file: Option<SocketFile>,
+    /// Another process goes on with its sockets.
+    given: Arc<AtomicBool>,
+}
+
+/// The listening sockets of a proxy, none of them after its end. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Listening(Arc<Mutex<Vec<Open>>>);
+
+impl Listening {
+    /// A second descriptor of each socket. While a descriptor of one is open anywhere, the kernel
+    /// completes connections there: keep them no longer than it takes to send them.
+    pub fn sockets(&self) -> io::Result<Vec<Inherited>> {
+        let open = self.lock();
+        let originals = open.iter().flat_map(|each| &each.originals);
+        originals.map(Inherited::another).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Binds all addresses and starts the worker threads. Returns when all of them accept; on an error
 /// nothing is left behind.
 pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
     let workers = settings.workers.max(1);
-    let mut sockets: Vec<Vec<(usize, Acceptor)>> = (0..workers).map(|_| Vec::new()).collect();
-    let (mut bound, mut files) = (Vec::new(), Vec::new());
-    for (place, listener) in settings.listeners.iter().enumerate() {
-        for bind in &listener.binds {
-            let opened = listen::open(&listener.name, bind, workers)?;
-            bound.push((listener.id, opened.bind));
-            files.extend(opened.file);
-            for (worker, acceptor) in sockets.iter_mut().zip(opened.acceptors) {
-                worker.push((place, acceptor));
-            }
-        }
-    }
+    let (bound, opened, sockets) = open_all(&settings.listeners, workers, settings.inherited)?;
     let loads = Arc::new(Loads::new(settings.listeners.iter().map(|each| each.id)));
     let (doors, handed): (Vec<_>, Vec<_>) = (0..workers)
         .map(|_| {
@@ -135,7 +175,9 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
             (Door { connections, hand }, handed)
         })
         .unzip();
+    let pulse = Pulse::new(workers, clock::now());
     let shared = Arc::new(Shared {
+        pulse: pulse.clone(),
         listeners: settings.listeners.into_iter().map(Listener::new).collect(),
         loads: Arc::clone(&loads),
         alarms: feed.alarms,
@@ -145,7 +187,10 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
         ),
         doors,
     });
-    let (phase, watched) = watch::channel(Phase::Serving);
+    let (phase, watched) = watch::channel(match settings.begin {
+        Begin::AtOnce => Phase::Serving,
+        Begin::WhenTold => Phase::Holding,
+    });
     let (accepting, open) = watch::channel(());
     let outfits = sockets.into_iter().zip(handed).enumerate();
     let outfits = outfits.map(|(index, (sockets, handed))| Outfit {
@@ -161,11 +206,50 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
     Ok(Proxy {
         bound,
         loads,
+        pulse,
         phase,
         accepting,
-        files: Mutex::new(files),
+        open: Listening(Arc::new(Mutex::new(opened))),
         threads,
     })
+}
+
+/// All binds, what can be handed over of them, and the sockets of each worker.
+type Opening = (Vec<(ListenerId, Bind)>, Vec<Open>, Vec<Vec<Handle>>);
+
+fn open_all(
+    listeners: &[ListenerConfig],
+    workers: usize,
+    mut inherited: Vec<Inherited>,
+) -> Result<Opening, BindError> {
+    let mut sockets: Vec<Vec<Handle>> = (0..workers).map(|_| Vec::new()).collect();
+    let (mut bound, mut open) = (Vec::new(), Vec::new());
+    for (listener, config) in listeners.iter().enumerate() {
+        for bind in &config.binds {
+            let before = inherited.len();
+            let opened = listen::open(&config.name, bind, workers, &mut inherited)?;
+            let given = Arc::new(AtomicBool::new(false));
+            bound.push((config.id, opened.bind.clone()));
+            for (place, socket) in opened.acceptors.into_iter().enumerate() {
+                sockets[place % workers].push(Handle {
+                    listener,
+                    socket,
+                    given: Arc::clone(&given),
+                });
+            }
+            open.push(Open {
+                bind: opened.bind,
+                inherited: inherited.len() < before,
+                originals: opened.originals,
+                file: opened.file,
+                given,
+            });
+        }
+    }
+    for unwanted in inherited {
+        tracing::warn!(target: "rolecall::proxy", "no listener of ours has {}, a socket that was handed to us: closed here", unwanted.bind);
+    }
+    Ok((bound, open, sockets))
 }
 
 /// Starts the threads and waits until each says that it is ready.
@@ -206,15 +290,66 @@ impl Proxy {
         Arc::clone(&self.loads)
     }
 
+    /// Whether the workers move.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    /// Begins to accept, where that was put off ([`Begin::WhenTold`]).
+    pub fn serve(&self) {
+        self.advance(Phase::Holding, Phase::Serving);
+    }
+
+    /// Whoever had the inherited sockets has let go of them: their files are ours to remove at the end.
+    pub fn own(&self) {
+        for file in self
+            .open
+            .lock()
+            .iter_mut()
+            .filter_map(|each| each.file.as_mut())
+        {
+            file.set_ours(true);
+        }
+    }
+
+    /// The binds that were open already when it started.
+    pub fn adopted(&self) -> Vec<Bind> {
+        let open = self.open.lock();
+        let adopted = open.iter().filter(|each| each.inherited);
+        adopted.map(|each| each.bind.clone()).collect()
+    }
+
+    /// The listening sockets, for another process.
+    pub fn listening(&self) -> Listening {
+        self.open.clone()
+    }
+
+    /// Stops accepting as [`Proxy::drain`] does, but for these binds, with which another process goes on:
+    /// what waits there is left to it.
+    pub async fn hand_over(&self, taken: &[Bind]) {
+        let mut open = self.open.lock();
+        for each in open.iter_mut().filter(|each| taken.contains(&each.bind)) {
+            each.given.store(true, Ordering::Relaxed);
+            if let Some(file) = &mut each.file {
+                file.set_ours(false);
+            }
+        }
+        drop(open);
+        self.drain().await;
+    }
+
     /// Stops accepting. Returns when every listening socket has been closed; what the kernel had
     /// completed before is served. Sessions go on.
     pub async fn drain(&self) {
+        // Ours first: a socket that a second descriptor keeps open would go on taking connections
+        // after its worker has looked for the last time.
+        for each in self.open.lock().iter_mut() {
+            each.originals.clear();
+        }
+        self.advance(Phase::Holding, Phase::Closing);
         self.advance(Phase::Serving, Phase::Closing);
         self.accepting.closed().await;
-        self.files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.open.lock().clear();
         self.advance(Phase::Closing, Phase::Draining);
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as std_mpsc;
 use std::time::Duration;
 
@@ -11,9 +11,10 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::accept::{Incoming, accept, take_over};
+use super::accept::{Ear, Incoming, accept, take_over};
 use super::listen::Acceptor;
 use super::worker::{Shared, Worker};
+use crate::clock;
 use crate::core::snapshot::Snapshot;
 
 /// The sweep's period, where no time-out is so short that it needs a shorter one.
@@ -25,6 +26,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How far the proxy has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Nobody is served yet: the process that we take over from still does.
+    Holding,
     /// Connections are accepted.
     Serving,
     /// Listening sockets are being closed. No worker leaves yet: another may still hand it a connection.
@@ -35,14 +38,22 @@ pub(super) enum Phase {
     Ending,
 }
 
+/// A listening socket on its way to its worker.
+pub(super) struct Handle {
+    /// The listener's place in the configuration.
+    pub(super) listener: usize,
+    pub(super) socket: Acceptor,
+    /// Set before the end when another process goes on with the socket.
+    pub(super) given: Arc<AtomicBool>,
+}
+
 /// What a worker thread is given.
 pub(super) struct Outfit {
     pub(super) index: usize,
     pub(super) shared: Arc<Shared>,
     pub(super) feed: watch::Receiver<Arc<Snapshot>>,
     pub(super) handed: mpsc::UnboundedReceiver<Incoming>,
-    /// Listening sockets with their listeners' places in the configuration.
-    pub(super) sockets: Vec<(usize, Acceptor)>,
+    pub(super) sockets: Vec<Handle>,
     pub(super) phase: watch::Receiver<Phase>,
     /// Held while sockets accept.
     pub(super) accepting: watch::Receiver<()>,
@@ -62,7 +73,8 @@ pub(super) fn run(outfit: Outfit, started: &std_mpsc::Sender<io::Result<()>>) {
                 Err(error) => tell(Err(error)),
                 Ok((worker, phase)) => {
                     tell(Ok(()));
-                    live(worker, phase).await;
+                    live(Rc::clone(&worker), phase).await;
+                    worker.shared.pulse.end(worker.index);
                 }
             }
         }),
@@ -80,21 +92,20 @@ fn set_up(outfit: Outfit) -> io::Result<(Rc<Worker>, watch::Receiver<Phase>)> {
         accepting,
     } = outfit;
     let worker = Rc::new(Worker::new(index, shared, feed.clone()));
-    for (listener, socket) in sockets {
-        let socket = Rc::new(socket.register()?);
+    for handle in sockets {
+        let ear = Rc::new(Ear {
+            listener: handle.listener,
+            socket: handle.socket.register()?,
+            given: handle.given,
+        });
         let (worker, phase, accepting) = (Rc::clone(&worker), phase.clone(), accepting.clone());
         tokio::task::spawn_local(async move {
             supervise("accept", || {
-                accept(
-                    Rc::clone(&worker),
-                    listener,
-                    Rc::clone(&socket),
-                    phase.clone(),
-                )
+                accept(Rc::clone(&worker), Rc::clone(&ear), phase.clone())
             })
             .await;
             // The socket is closed before anybody is told so.
-            drop(socket);
+            drop(ear);
             drop(accepting);
         });
     }
@@ -149,6 +160,7 @@ async fn sweep(worker: Rc<Worker>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        worker.shared.pulse.beat(worker.index, clock::now());
         worker.sweep();
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::accept::Incoming;
 use super::loads::Loads;
 use super::nodes::Nodes;
+use super::pulse::Pulse;
 use super::relay::{BUFFER_SIZE, SharedBuffer};
 use super::table::{Entry, Table};
 use super::telemetry::ListenerMeters;
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     /// As many as descriptors allow.
     pub(super) most_connections: usize,
+    /// Where each worker says that it lives.
+    pub(super) pulse: Pulse,
     /// One for each worker.
     pub(super) doors: Vec<Door>,
 }
