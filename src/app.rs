@@ -1,5 +1,6 @@
 //! Puts the house together: checks and admin on the control thread, traffic on the workers, signals.
 
+mod service;
 mod verbosity;
 
 use std::path::Path;
@@ -9,16 +10,23 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin, AdminState};
-use crate::config::model::Config;
+use crate::config::model::{Config, ListenerConfig};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
 use crate::journal::Journal;
+use crate::notify::{Notify, Origin};
 use crate::proxy::{self, Begin, Feed, Proxy, ProxySettings};
 use crate::telemetry::Telemetry;
+use service::Service;
 use crate::{check, clock, config, metrics, telemetry};
+
+/// Nobody waits longer for the first verdict of every listener: a node whose packets are swallowed may
+/// take longer, and the others have theirs by then.
+const VERDICT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +88,8 @@ async fn control(
     let stop = CancellationToken::new();
     let draining = Arc::new(AtomicBool::new(false));
     let journal = Journal::default();
+    let notify = Notify::from_env(Origin::Manager);
+    let known = snapshots.clone();
 
     // The listeners open first: a client that comes before the first verdict is parked, not refused.
     let settings = ProxySettings {
@@ -113,12 +123,22 @@ async fn control(
     };
     let (mut checks, _control) = check::start(&config, &outlets, alarms, &stop);
     announce(&config, &proxy);
+    let service = Service {
+        notify: notify.clone(),
+        snapshots: known.clone(),
+        loads: proxy.loads(),
+        pulse: proxy.pulse(),
+        listeners: config.listeners.iter().map(|each| each.id).collect(),
+    };
+    tokio::spawn(service.run(stop.child_token()));
+    tokio::spawn(say_ready(notify.clone(), known, config.listeners.clone()));
 
     tokio::select! {
         () = signals.wait_for_end() => {}
         Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
     }
     draining.store(true, Ordering::Relaxed);
+    notify.stopping();
     drain(proxy, config.grace, &mut signals).await;
     stop.cancel();
     Ok(())
@@ -154,6 +174,30 @@ fn serve_admin(
     };
     tracing::info!("admin listens on http://{}", admin.address());
     tokio::spawn(admin.serve(state, stop.clone()));
+}
+
+/// Ready is more than listening: whoever is started after us finds a proxy that knows whom to ask.
+async fn say_ready(
+    notify: Notify,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    listeners: Vec<ListenerConfig>,
+) {
+    first_verdicts(snapshots, &listeners).await;
+    notify.ready();
+}
+
+/// Waits until every listener has had a verdict, and no longer than [`VERDICT_LIMIT`].
+async fn first_verdicts(
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    listeners: &[ListenerConfig],
+) {
+    let all = snapshots.wait_for(|snapshot| admin::readiness(snapshot, listeners).is_empty());
+    if !matches!(timeout(VERDICT_LIMIT, all).await, Ok(Ok(_))) {
+        tracing::warn!(
+            "some nodes have had no verdict in {}: going on without",
+            in_words(VERDICT_LIMIT)
+        );
+    }
 }
 
 /// The first signal lets sessions go on for the grace, the second ends them now.

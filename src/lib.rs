@@ -4,7 +4,7 @@
 //! core knows no socket, clock or log. An arrow means "may use":
 //!
 //! ```text
-//! main -> cli -> app -> { check, proxy, admin, config, telemetry }
+//! main -> cli -> app -> { check, proxy, admin, config, telemetry, notify }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
@@ -20,6 +20,7 @@
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
+//! | [`notify`] | what the service manager is told |
 //! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
 //! | [`app`], [`cli`] | put it together; the command line |
 //!
@@ -58,6 +59,8 @@
 //!   run at the node's address is none for the present one.
 //! - *Old votes of Sentinels* do not count against an incumbent that Sentinels chose, or that replaced
 //!   another by replicas' votes, either: the two electorates would play the writes to and fro.
+//! - *The service manager* is told by [`notify`] and not by the crate sd-notify, which knows no abstract
+//!   addresses and waits without limit for a manager that does not read.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 
@@ -72,6 +75,7 @@ pub mod core;
 pub mod demo;
 pub mod journal;
 pub mod metrics;
+pub mod notify;
 pub mod proxy;
 pub mod redis;
 pub mod telemetry;

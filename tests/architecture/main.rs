@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &["core"]),
     ("telemetry", &["config::model"]),
     ("journal", &["core"]),
+    ("notify", &[]),
     ("api", &[]),
     (
         "check",
@@ -61,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
             "metrics",
             "journal",
+            "notify",
             "core",
             "clock",
         ],

@@ -9,6 +9,7 @@ pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod fake;
 pub(crate) mod liar;
+pub(crate) mod manager;
 pub(crate) mod metrics;
 pub(crate) mod net;
 pub(crate) mod process;
