@@ -1,5 +1,6 @@
 //! Puts the house together: checks and admin on the control thread, traffic on the workers, signals.
 
+mod handover;
 mod service;
 mod verbosity;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -18,11 +20,12 @@ use crate::config::model::{Config, ListenerConfig};
 use crate::core::snapshot::Snapshot;
 use crate::core::time::in_words;
 use crate::journal::Journal;
-use crate::notify::{Notify, Origin};
+use crate::notify::Notify;
 use crate::proxy::{self, Begin, Feed, Proxy, ProxySettings};
 use crate::telemetry::Telemetry;
+use crate::{check, clock, config, metrics, takeover, telemetry};
+use handover::Legacy;
 use service::Service;
-use crate::{check, clock, config, metrics, telemetry};
 
 /// Nobody waits longer for the first verdict of every listener: a node whose packets are swallowed may
 /// take longer, and the others have theirs by then.
@@ -46,6 +49,9 @@ pub enum RunError {
     /// The admin address could not be opened.
     #[error("{0}")]
     Admin(#[from] admin::BindError),
+    /// The running process did not hand over, and goes on.
+    #[error("{0}")]
+    Takeover(#[from] takeover::TakeoverError),
     /// A bug of ours: without checks nobody would enforce roles, so the process ends and is restarted.
     #[error("the checks have died: {0}: please report this bug")]
     ChecksDied(String),
@@ -54,9 +60,19 @@ pub enum RunError {
     Control(#[from] std::io::Error),
 }
 
-/// Runs the proxy that a file describes, until a signal ends it.
-pub fn run(path: &Path) -> Result<(), RunError> {
+/// What the command line says beside the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// Take the listening sockets over from the running process, which may keep the sessions that it has
+    /// for so long.
+    pub takeover: Option<Duration>,
+}
+
+/// Runs the proxy that a file describes, until a signal ends it, or another process has taken over
+/// and the last session has ended.
+pub fn run(path: &Path, options: RunOptions) -> Result<(), RunError> {
     clock::now();
+    let activated = takeover::activated();
     let config = config::load(path)?;
     let telemetry = telemetry::init(config.log)?;
     for key in config::summary::not_yet(&config) {
@@ -66,7 +82,10 @@ pub fn run(path: &Path) -> Result<(), RunError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let ended = runtime.block_on(control(config, metrics, &telemetry));
+    let ended = runtime.block_on(async {
+        let legacy = Legacy::collect(&config, options.takeover, activated).await?;
+        control(config, legacy, metrics, &telemetry).await
+    });
     // A look-up that hangs in the system's resolver must not hold up the end.
     runtime.shutdown_background();
     if let Err(error) = &ended {
@@ -77,6 +96,7 @@ pub fn run(path: &Path) -> Result<(), RunError> {
 
 async fn control(
     config: Config,
+    mut legacy: Legacy,
     metrics: metrics::Handle,
     telemetry: &Telemetry,
 ) -> Result<(), RunError> {
@@ -86,32 +106,26 @@ async fn control(
     let (alarms_in, alarms) = mpsc::unbounded_channel();
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::default()));
     let stop = CancellationToken::new();
-    let draining = Arc::new(AtomicBool::new(false));
     let journal = Journal::default();
-    let notify = Notify::from_env(Origin::Manager);
-    let known = snapshots.clone();
+    let notify = Notify::from_env(legacy.origin());
 
-    // The listeners open first: a client that comes before the first verdict is parked, not refused.
-    let settings = ProxySettings {
-        listeners: config.listeners.clone(),
-        workers: config.workers,
-        spare_descriptors: spare_descriptors(&config),
-        inherited: Vec::new(),
-        begin: Begin::AtOnce,
+    let admin = match config.admin.http {
+        None => None,
+        Some(address) => Some(match legacy.take_admin(address) {
+            Some(socket) => admin::adopt(socket)?,
+            None => admin::bind(address).await?,
+        }),
     };
+    // The listeners open first: a client that comes before the first verdict is parked, not refused.
     let feed = Feed {
         snapshots: snapshots.clone(),
         journal: journal.clone(),
         alarms: alarms_in,
     };
-    let proxy = proxy::start(settings, feed)?;
-    if let Some(address) = config.admin.http {
-        let admin = admin::bind(address).await?;
-        serve_admin(admin, &config, metrics.clone(), snapshots, &draining, &stop);
-    }
+    let proxy = proxy::start(settings(&config, &mut legacy), feed)?;
     let dropped = telemetry.dropped();
     tokio::spawn(metrics::upkeep(
-        metrics,
+        metrics.clone(),
         move || dropped.lines(),
         stop.clone(),
     ));
@@ -121,27 +135,108 @@ async fn control(
         journal,
         sessions: Arc::new(move |node| loads.sessions(node)),
     };
-    let (mut checks, _control) = check::start(&config, &outlets, alarms, &stop);
+    let (checks, _control) = check::start(&config, &outlets, alarms, &stop);
     announce(&config, &proxy);
-    let service = Service {
-        notify: notify.clone(),
-        snapshots: known.clone(),
-        loads: proxy.loads(),
-        pulse: proxy.pulse(),
-        listeners: config.listeners.iter().map(|each| each.id).collect(),
+    let mut house = House {
+        config,
+        proxy,
+        checks,
+        snapshots,
+        notify,
+        stop: stop.clone(),
     };
-    tokio::spawn(service.run(stop.child_token()));
-    tokio::spawn(say_ready(notify.clone(), known, config.listeners.clone()));
-
-    tokio::select! {
-        () = signals.wait_for_end() => {}
-        Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
+    if let Some(predecessor) = legacy.predecessor.take() {
+        let House {
+            config,
+            proxy,
+            checks,
+            snapshots,
+            ..
+        } = &mut house;
+        tokio::select! {
+            done = handover::succeed(predecessor, proxy, config, snapshots.clone()) => done?,
+            () = signals.wait_for_end() => return Ok(()),
+            Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
+        }
     }
-    draining.store(true, Ordering::Relaxed);
-    notify.stopping();
-    drain(proxy, config.grace, &mut signals).await;
+    let ended = house.live(admin, metrics, &mut signals).await;
     stop.cancel();
-    Ok(())
+    ended
+}
+
+/// All that is up, from the moment that it is ours alone.
+struct House {
+    config: Config,
+    proxy: Proxy,
+    checks: JoinSet<()>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    notify: Notify,
+    stop: CancellationToken,
+}
+
+impl House {
+    /// Serves until a signal or a successor comes, and then until the end.
+    async fn live(
+        mut self,
+        admin: Option<Admin>,
+        metrics: metrics::Handle,
+        signals: &mut Signals,
+    ) -> Result<(), RunError> {
+        let in_charge = self.stop.child_token();
+        let offering = in_charge.child_token();
+        let draining = Arc::new(AtomicBool::new(false));
+        let socket = admin.as_ref().and_then(handover::another);
+        let mut successors = handover::offer(&self.config, &self.proxy, socket, offering.clone());
+        if let Some(admin) = admin {
+            let known = self.snapshots.clone();
+            serve_admin(admin, &self.config, metrics, known, &draining, &in_charge);
+        }
+        tokio::spawn(self.service().run(in_charge.clone()));
+        let (notify, known) = (self.notify.clone(), self.snapshots.clone());
+        tokio::spawn(say_ready(notify, known, self.config.listeners.clone()));
+
+        tokio::select! {
+            () = signals.wait_for_end() => {}
+            Some(Err(bug)) = self.checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
+            successor = handover::next(&mut successors) => {
+                draining.store(true, Ordering::Relaxed);
+                in_charge.cancel();
+                let (notify, grace) = (&self.notify, self.config.grace);
+                return handover::outlive(
+                    self.proxy, successor, notify, grace, signals, &mut self.checks,
+                )
+                .await;
+            }
+        }
+        offering.cancel();
+        draining.store(true, Ordering::Relaxed);
+        self.notify.stopping();
+        drain(self.proxy, self.config.grace, signals).await;
+        Ok(())
+    }
+
+    fn service(&self) -> Service {
+        Service {
+            notify: self.notify.clone(),
+            snapshots: self.snapshots.clone(),
+            loads: self.proxy.loads(),
+            pulse: self.proxy.pulse(),
+            listeners: self.config.listeners.iter().map(|each| each.id).collect(),
+        }
+    }
+}
+
+fn settings(config: &Config, legacy: &mut Legacy) -> ProxySettings {
+    ProxySettings {
+        listeners: config.listeners.clone(),
+        workers: config.workers,
+        spare_descriptors: spare_descriptors(config),
+        inherited: legacy.take_sockets(),
+        begin: match legacy.predecessor {
+            Some(_) => Begin::WhenTold,
+            None => Begin::AtOnce,
+        },
+    }
 }
 
 fn serve_admin(

@@ -4,7 +4,7 @@
 //! core knows no socket, clock or log. An arrow means "may use":
 //!
 //! ```text
-//! main -> cli -> app -> { check, proxy, admin, config, telemetry, notify }
+//! main -> cli -> app -> { check, proxy, admin, config, telemetry, takeover, notify }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
@@ -20,6 +20,7 @@
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
+//! | [`takeover`] | an upgrade: a new process gets the listening sockets of the running one |
 //! | [`notify`] | what the service manager is told |
 //! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
 //! | [`app`], [`cli`] | put it together; the command line |
@@ -78,4 +79,5 @@ pub mod metrics;
 pub mod notify;
 pub mod proxy;
 pub mod redis;
+pub mod takeover;
 pub mod telemetry;

@@ -11,6 +11,7 @@ mod server;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,7 +110,24 @@ pub async fn bind(address: SocketAddr) -> Result<Admin, BindError> {
     })
 }
 
+/// Takes a socket that listens already, from the process that had `admin.http` before.
+pub fn adopt(socket: std::net::TcpListener) -> io::Result<Admin> {
+    socket.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(socket)?;
+    let address = listener.local_addr()?;
+    Ok(Admin {
+        listener,
+        address,
+        limits: Limits::default(),
+    })
+}
+
 impl Admin {
+    /// A second descriptor of its socket, to hand over.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        self.listener.as_fd().try_clone_to_owned()
+    }
+
     /// Where it listens, with the real port when 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address

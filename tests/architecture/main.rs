@@ -51,6 +51,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "proxy::Loads",
         ],
     ),
+    (
+        "takeover",
+        &[
+            "config::model",
+            "proxy::Inherited",
+            "proxy::FileOwner",
+            "proxy::SocketFile",
+        ],
+    ),
     ("demo", &["config"]),
     (
         "app",
@@ -63,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "metrics",
             "journal",
             "notify",
+            "takeover",
             "core",
             "clock",
         ],

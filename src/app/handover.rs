@@ -1,0 +1,201 @@
+//! Both ends of an upgrade: what we get from the process that was here before, and what we still owe our
+//! sessions after the next one has taken over. How they talk is [`crate::takeover`]'s business.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{RunError, Signals, first_verdicts};
+use crate::admin::Admin;
+use crate::config::model::{Bind, Config};
+use crate::core::snapshot::Snapshot;
+use crate::core::time::in_words;
+use crate::notify::{Notify, Origin};
+use crate::proxy::{FileOwner, Inherited, Proxy};
+use crate::takeover::{self, Activated, Predecessor, Successor, TakeoverError, path_beside};
+
+/// What is there before we begin.
+pub(super) struct Legacy {
+    /// The process that we take over from, and that still serves.
+    pub(super) predecessor: Option<Predecessor>,
+    sockets: Vec<Inherited>,
+}
+
+impl Legacy {
+    /// Asks the running process, if we are to take over, and takes what systemd has given us.
+    pub(super) async fn collect(
+        config: &Config,
+        takeover: Option<Duration>,
+        activated: Activated,
+    ) -> Result<Self, TakeoverError> {
+        for trouble in activated.troubles {
+            tracing::warn!("{trouble}");
+        }
+        let (predecessor, mut sockets) = match takeover {
+            None => (None, Vec::new()),
+            Some(limit) => ask(config, limit).await?,
+        };
+        let at_work: Vec<Bind> = sockets.iter().map(|each| each.bind.clone()).collect();
+        let fresh = activated.sockets.into_iter();
+        sockets.extend(fresh.filter(|each| !at_work.contains(&each.bind)));
+        Ok(Self {
+            predecessor,
+            sockets,
+        })
+    }
+
+    /// The socket of this admin address, if it is among them.
+    pub(super) fn take_admin(&mut self, address: SocketAddr) -> Option<TcpListener> {
+        let bind = Bind::Tcp(address);
+        let place = self.sockets.iter().position(|each| each.bind == bind)?;
+        Some(self.sockets.swap_remove(place).socket.into())
+    }
+
+    /// All others.
+    pub(super) fn take_sockets(&mut self) -> Vec<Inherited> {
+        std::mem::take(&mut self.sockets)
+    }
+
+    /// Whose watchdog we have to feed.
+    pub(super) fn origin(&self) -> Origin {
+        match self.predecessor {
+            Some(_) => Origin::Takeover,
+            None => Origin::Manager,
+        }
+    }
+}
+
+async fn ask(
+    config: &Config,
+    limit: Duration,
+) -> Result<(Option<Predecessor>, Vec<Inherited>), TakeoverError> {
+    let socket = config.admin.socket.as_ref();
+    let path = path_beside(socket.ok_or(TakeoverError::NoSocket)?);
+    if let Some((predecessor, sockets)) = takeover::ask(&path, limit).await? {
+        let (pid, version) = (predecessor.pid, &predecessor.version);
+        tracing::info!(
+            pid,
+            version,
+            "taking over from pid {pid} (version {version}), which serves until every listener here has had a verdict"
+        );
+        return Ok((Some(predecessor), sockets));
+    }
+    tracing::warn!(
+        "nobody waits at {} to be taken over from: starting alone",
+        path.display()
+    );
+    Ok((None, Vec::new()))
+}
+
+/// Waits for the verdicts, begins to serve, and has the old process let go. Until then nothing that
+/// fails here has harmed anybody.
+pub(super) async fn succeed(
+    predecessor: Predecessor,
+    proxy: &Proxy,
+    config: &Config,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+) -> Result<(), TakeoverError> {
+    first_verdicts(snapshots, &config.listeners).await;
+    proxy.serve();
+    let pid = predecessor.pid;
+    predecessor.release(&proxy.adopted()).await?;
+    proxy.own();
+    tracing::info!(
+        pid,
+        "took over: pid {pid} serves its open sessions only, and its metrics are gone with it"
+    );
+    Ok(())
+}
+
+/// Lets a new process ask for our sockets, until `stop`; none when that cannot be.
+pub(super) fn offer(
+    config: &Config,
+    proxy: &Proxy,
+    admin: Option<OwnedFd>,
+    stop: CancellationToken,
+) -> Option<mpsc::Receiver<Successor>> {
+    let path = path_beside(config.admin.socket.as_ref()?);
+    let listening = proxy.listening();
+    let sockets = move || -> io::Result<Vec<Inherited>> {
+        let mut all = listening.sockets()?;
+        if let Some(admin) = &admin {
+            all.push(Inherited::new(admin.try_clone()?, FileOwner::Other)?);
+        }
+        Ok(all)
+    };
+    match takeover::offer(&path, Arc::new(sockets), stop) {
+        Ok(successors) => Some(successors),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "cannot listen on {}: this process cannot be taken over from without a restart",
+                path.display()
+            );
+            None
+        }
+    }
+}
+
+/// The socket of the admin address once more, to hand over.
+pub(super) fn another(admin: &Admin) -> Option<OwnedFd> {
+    let socket = admin.socket();
+    if let Err(error) = &socket {
+        tracing::warn!(%error, "admin.http cannot be handed over");
+    }
+    socket.ok()
+}
+
+/// The next process that is ready to go on without us.
+pub(super) async fn next(successors: &mut Option<mpsc::Receiver<Successor>>) -> Successor {
+    if let Some(successors) = successors
+        && let Some(successor) = successors.recv().await
+    {
+        return successor;
+    }
+    std::future::pending().await
+}
+
+/// Lets go of everything but the sessions, and goes on enforcing roles for these until the last one has
+/// ended, the limit has passed, or somebody wants an end.
+pub(super) async fn outlive(
+    proxy: Proxy,
+    successor: Successor,
+    notify: &Notify,
+    grace: Duration,
+    signals: &mut Signals,
+    checks: &mut JoinSet<()>,
+) -> Result<(), RunError> {
+    proxy.hand_over(&successor.taken).await;
+    let (pid, limit) = (successor.pid, successor.limit);
+    // Ours is the word that the service manager still takes.
+    notify.main_pid(pid);
+    successor.released().await;
+    tracing::info!(
+        pid,
+        "handed over to pid {pid}: open sessions go on for up to {}, and their roles are enforced",
+        in_words(limit)
+    );
+    let mut shutdown = pin!(proxy.shutdown(limit));
+    tokio::select! {
+        () = shutdown.as_mut() => {
+            tracing::info!("ended after the hand-over");
+            return Ok(());
+        }
+        () = signals.wait_for_end() => {}
+        Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
+    }
+    tracing::info!("draining: open sessions may go on for {}", in_words(grace));
+    tokio::select! {
+        _ = timeout(grace, shutdown) => tracing::info!("ended"),
+        () = signals.wait_for_end() => tracing::warn!("a second signal: ended at once"),
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The new process's side: it asks the running one for its sockets, and tells it when it may let go.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::message::{Answer, Hello, Ready};
+use super::wire::Wire;
+use super::{ANSWER_LIMIT, READY_LIMIT};
+use crate::config::model::Bind;
+use crate::proxy::{FileOwner, Inherited};
+
+/// Why a takeover failed. The running process goes on in any case.
+#[derive(Debug, thiserror::Error)]
+pub enum TakeoverError {
+    /// There is no place to ask.
+    #[error(
+        "--takeover needs admin.socket in the configuration: the running process is asked beside it"
+    )]
+    NoSocket,
+    /// The running process says no.
+    #[error("the running process does not hand over: {0}")]
+    Refused(String),
+    /// It could not be asked, or did not answer.
+    #[error("cannot take over by {}: {source}", .path.display())]
+    Io {
+        /// Where it was asked.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+/// The running process, which waits for us to be ready. It goes on alone when this is dropped.
+#[derive(Debug)]
+pub struct Predecessor {
+    wire: Wire,
+    path: PathBuf,
+    /// Its process id.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+}
+
+/// Asks whoever waits at `path` for its listening sockets; none when nobody does. The process there may
+/// keep the sessions that it has for `limit`.
+pub async fn ask(
+    path: &Path,
+    limit: Duration,
+) -> Result<Option<(Predecessor, Vec<Inherited>)>, TakeoverError> {
+    let failed = |source| TakeoverError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut wire = Wire::new(stream);
+    let talk = async {
+        wire.send(&Hello::new(limit)).await?;
+        match wire.receive().await? {
+            Answer::Sockets {
+                pid,
+                version,
+                owned,
+            } => {
+                let sockets = wire.receive_descriptors(owned.len()).await?;
+                let sockets = sockets.into_iter().zip(owned).map(|(socket, owned)| {
+                    let file = if owned {
+                        FileOwner::Proxy
+                    } else {
+                        FileOwner::Other
+                    };
+                    Inherited::new(socket, file)
+                });
+                Ok(Ok((pid, version, sockets.collect::<io::Result<_>>()?)))
+            }
+            Answer::Refused { why } => Ok(Err(why)),
+            Answer::Released => Err(io::Error::other("it answers out of turn")),
+        }
+    };
+    let answer = timeout(ANSWER_LIMIT, talk)
+        .await
+        .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+        .map_err(failed)?;
+    let (pid, version, sockets) = answer.map_err(TakeoverError::Refused)?;
+    let path = path.to_owned();
+    let predecessor = Predecessor {
+        wire,
+        path,
+        pid,
+        version,
+    };
+    Ok(Some((predecessor, sockets)))
+}
+
+impl Predecessor {
+    /// Tells it that we accept on these binds. Returns when it has stopped accepting, on those that we
+    /// have not taken too, and has let go of its admin addresses. An error means that it goes on.
+    pub async fn release(mut self, taken: &[Bind]) -> Result<(), TakeoverError> {
+        let talk = async {
+            self.wire.send(&Ready::new(taken)).await?;
+            self.wire.receive().await
+        };
+        let answer = timeout(READY_LIMIT, talk)
+            .await
+            .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        match answer {
+            Ok(Answer::Released) => Ok(()),
+            Ok(Answer::Refused { why }) => Err(TakeoverError::Refused(why)),
+            Ok(Answer::Sockets { .. }) => Err(TakeoverError::Io {
+                path: self.path,
+                source: io::Error::other("it answers out of turn"),
+            }),
+            // It has died; we accept already, and are all that clients have.
+            Err(error) if died(&error) => {
+                tracing::warn!(
+                    pid = self.pid,
+                    "the process that was to hand over has ended: going on without it"
+                );
+                Ok(())
+            }
+            Err(source) => Err(TakeoverError::Io {
+                path: self.path,
+                source,
+            }),
+        }
+    }
+}
+
+fn died(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
+    )
+}
