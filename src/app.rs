@@ -2,6 +2,7 @@
 
 mod handover;
 mod service;
+mod upgrade;
 mod verbosity;
 
 use std::path::Path;
@@ -102,6 +103,7 @@ async fn control(
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     verbosity::obey_signal(telemetry.switch())?;
+    upgrade::obey_signal()?;
     raise_descriptor_limit();
     let (alarms_in, alarms) = mpsc::unbounded_channel();
     let (publisher, snapshots) = watch::channel(Arc::new(Snapshot::default()));
@@ -109,13 +111,7 @@ async fn control(
     let journal = Journal::default();
     let notify = Notify::from_env(legacy.origin());
 
-    let admin = match config.admin.http {
-        None => None,
-        Some(address) => Some(match legacy.take_admin(address) {
-            Some(socket) => admin::adopt(socket)?,
-            None => admin::bind(address).await?,
-        }),
-    };
+    let inherited = config.admin.http.and_then(|http| legacy.take_admin(http));
     // The listeners open first: a client that comes before the first verdict is parked, not refused.
     let feed = Feed {
         snapshots: snapshots.clone(),
@@ -123,6 +119,11 @@ async fn control(
         alarms: alarms_in,
     };
     let proxy = proxy::start(settings(&config, &mut legacy), feed)?;
+    let admin = match (config.admin.http, inherited) {
+        (None, _) => None,
+        (Some(_), Some(socket)) => Some(admin::adopt(socket)?),
+        (Some(address), None) => Some(admin::bind(address).await?),
+    };
     let dropped = telemetry.dropped();
     tokio::spawn(metrics::upkeep(
         metrics.clone(),
@@ -144,6 +145,7 @@ async fn control(
         snapshots,
         notify,
         stop: stop.clone(),
+        decided: legacy.predecessor.is_some(),
     };
     if let Some(predecessor) = legacy.predecessor.take() {
         let House {
@@ -155,7 +157,10 @@ async fn control(
         } = &mut house;
         tokio::select! {
             done = handover::succeed(predecessor, proxy, config, snapshots.clone()) => done?,
-            () = signals.wait_for_end() => return Ok(()),
+            () = signals.wait_for_end() => {
+                tracing::info!("ended before it had taken over: the other process goes on");
+                return Ok(());
+            }
             Some(Err(bug)) = checks.join_next() => return Err(RunError::ChecksDied(bug.to_string())),
         }
     }
@@ -172,6 +177,8 @@ struct House {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     notify: Notify,
     stop: CancellationToken,
+    /// Every listener has had its verdict, or its time for it.
+    decided: bool,
 }
 
 impl House {
@@ -193,7 +200,11 @@ impl House {
         }
         tokio::spawn(self.service().run(in_charge.clone()));
         let (notify, known) = (self.notify.clone(), self.snapshots.clone());
-        tokio::spawn(say_ready(notify, known, self.config.listeners.clone()));
+        if self.decided {
+            notify.ready();
+        } else {
+            tokio::spawn(say_ready(notify, known, self.config.listeners.clone()));
+        }
 
         tokio::select! {
             () = signals.wait_for_end() => {}

@@ -7,6 +7,7 @@ mod common;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use common::client::Client;
@@ -16,7 +17,7 @@ use common::redis::{RedisNode, redis_group};
 use common::rolecall::Rolecall;
 use common::topology::Topology;
 use common::traffic::{Tally, Traffic};
-use common::{SOON, eventually, throughout};
+use common::{SOON, eventually, scratch, throughout};
 use tempfile::TempDir;
 
 const NODES: [&str; 3] = ["redis-1", "redis-2", "redis-3"];
@@ -29,7 +30,7 @@ struct Place {
 
 impl Place {
     fn new(nodes: &[&RedisNode]) -> Self {
-        let dir = TempDir::new().expect("a temporary directory");
+        let dir = scratch();
         let topology = Topology::standard(nodes)
             .admin_socket(&dir.path().join("admin.sock"))
             .admin_at(free_address());
@@ -306,6 +307,50 @@ fn the_service_manager_is_told_who_the_service_is_now() {
     new.signal("CONT");
     manager.wait_for("WATCHDOG=1");
     assert_eq!(session.node(), "redis-1");
+}
+
+/// Kills a process that the proxy has started, at the end of a test.
+struct Started(String);
+
+impl Started {
+    fn signal(&self, name: &str) {
+        let line = format!("kill -s {name} {}", self.0);
+        // It may have ended.
+        let _ = Command::new("sh").args(["-c", &line]).status();
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.signal("KILL");
+    }
+}
+
+#[test]
+fn sigusr2_starts_the_successor() {
+    let node = RedisNode::primary("redis-1");
+    let place = Place::new(&[&node]);
+    let mut old = place.start(&place.topology);
+    let traffic = Traffic::writers(old.listener("redis-rw"), 4);
+    let mut session = old.client("redis-rw");
+    assert_eq!(session.node(), "redis-1");
+    old.signal("USR2");
+    old.wait_log(&["SIGUSR2: started"]);
+    let log = old.log();
+    let (_, pid) = log.split_once("to take over pid=").expect("its pid");
+    let new = Started(pid.chars().take_while(char::is_ascii_digit).collect());
+    // Both write to one log.
+    old.wait_log(&["took over: pid"]);
+    traffic.wait_more(100);
+    assert_flawless(&traffic.finish());
+    assert_eq!(session.node(), "redis-1");
+    drop(session);
+    assert_eq!(old.wait_exit(SOON).code(), Some(0));
+    assert_eq!(old.node_of("redis-rw"), "redis-1", "the new one serves");
+    new.signal("TERM");
+    eventually(SOON, "the new one has ended", || {
+        Client::try_connect(old.listener("redis-rw")).is_err()
+    });
 }
 
 #[test]

@@ -61,12 +61,12 @@ impl Service {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Ok(()) = self.snapshots.changed() => {}
-                _ = ticks.tick() => hung = self.feed_watchdog(hung),
+                _ = ticks.tick() => hung = self.feed_watchdog(&hung),
             }
         }
     }
 
-    fn feed_watchdog(&self, before: Vec<usize>) -> Vec<usize> {
+    fn feed_watchdog(&self, before: &[usize]) -> Vec<usize> {
         let hung = self.pulse.silent(clock::now(), HANGS);
         if hung.is_empty() {
             if self.notify.watchdog().is_some() {

@@ -26,6 +26,7 @@ enum Command {
     /// Run the proxy until SIGTERM or SIGINT; a second signal ends it at once
     ///
     /// SIGUSR1 raises the level of the log to debug, the next one takes it back to the configured one.
+    /// SIGUSR2 starts the binary that is installed now, with the same arguments and --takeover: an upgrade.
     /// Listening sockets that systemd hands over (socket activation) are used by the listeners of the
     /// same address.
     Run {

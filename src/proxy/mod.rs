@@ -144,6 +144,16 @@ struct Open {
     given: Arc<AtomicBool>,
 }
 
+impl Open {
+    /// Leaves its sockets, and what waits there, to another process.
+    fn give(&mut self) {
+        self.given.store(true, Ordering::Relaxed);
+        if let Some(file) = &mut self.file {
+            file.set_ours(false);
+        }
+    }
+}
+
 /// The listening sockets of a proxy, none of them after its end. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Listening(Arc<Mutex<Vec<Open>>>);
@@ -327,14 +337,11 @@ impl Proxy {
     /// Stops accepting as [`Proxy::drain`] does, but for these binds, with which another process goes on:
     /// what waits there is left to it.
     pub async fn hand_over(&self, taken: &[Bind]) {
-        let mut open = self.open.lock();
-        for each in open.iter_mut().filter(|each| taken.contains(&each.bind)) {
-            each.given.store(true, Ordering::Relaxed);
-            if let Some(file) = &mut each.file {
-                file.set_ours(false);
+        for each in self.open.lock().iter_mut() {
+            if taken.contains(&each.bind) {
+                each.give();
             }
         }
-        drop(open);
         self.drain().await;
     }
 

@@ -38,7 +38,6 @@ pub enum TakeoverError {
 #[derive(Debug)]
 pub struct Predecessor {
     wire: Wire,
-    path: PathBuf,
     /// Its process id.
     pub pid: u32,
     /// Its version.
@@ -96,53 +95,38 @@ pub async fn ask(
         .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
         .map_err(failed)?;
     let (pid, version, sockets) = answer.map_err(TakeoverError::Refused)?;
-    let path = path.to_owned();
-    let predecessor = Predecessor {
-        wire,
-        path,
-        pid,
-        version,
-    };
+    let predecessor = Predecessor { wire, pid, version };
     Ok(Some((predecessor, sockets)))
 }
 
 impl Predecessor {
     /// Tells it that we accept on these binds. Returns when it has stopped accepting, on those that we
-    /// have not taken too, and has let go of its admin addresses. An error means that it goes on.
+    /// have not taken too. An error means that it goes on, and we must not.
     pub async fn release(mut self, taken: &[Bind]) -> Result<(), TakeoverError> {
         let talk = async {
-            self.wire.send(&Ready::new(taken)).await?;
-            self.wire.receive().await
+            // It may have refused and closed already; then that is what there is to read.
+            let sent = self.wire.send(&Ready::new(taken)).await;
+            let answer = self.wire.receive().await;
+            answer.or_else(|error| sent.and(Err(error)))
         };
         let answer = timeout(READY_LIMIT, talk)
             .await
             .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
         match answer {
-            Ok(Answer::Released) => Ok(()),
-            Ok(Answer::Refused { why }) => Err(TakeoverError::Refused(why)),
-            Ok(Answer::Sockets { .. }) => Err(TakeoverError::Io {
-                path: self.path,
-                source: io::Error::other("it answers out of turn"),
-            }),
-            // It has died; we accept already, and are all that clients have.
-            Err(error) if died(&error) => {
-                tracing::warn!(
-                    pid = self.pid,
-                    "the process that was to hand over has ended: going on without it"
-                );
-                Ok(())
-            }
-            Err(source) => Err(TakeoverError::Io {
-                path: self.path,
-                source,
-            }),
+            Ok(Answer::Released) => {}
+            Ok(Answer::Refused { why }) => return Err(TakeoverError::Refused(why)),
+            // It has died or hangs. We accept already, and are all that new clients have.
+            Ok(Answer::Sockets { .. }) => tracing::warn!(
+                pid = self.pid,
+                "pid {} answers out of turn: going on without its word",
+                self.pid
+            ),
+            Err(error) => tracing::warn!(
+                pid = self.pid, %error,
+                "pid {} did not say that it has let go ({error}): going on without its word",
+                self.pid
+            ),
         }
+        Ok(())
     }
-}
-
-fn died(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset
-    )
 }

@@ -131,7 +131,7 @@ mod tests {
         let (one, other) = UnixStream::pair().unwrap();
         let (mut sender, mut receiver) = (Wire::new(one), Wire::new(other));
         let (pipes, ends): (Vec<_>, Vec<OwnedFd>) = (0..150)
-            .map(|_| std::io::pipe().unwrap())
+            .map(|_| io::pipe().unwrap())
             .map(|(reader, writer)| (reader, OwnedFd::from(writer)))
             .unzip();
         let sending = async {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::SOON;
 
-/// The other end of NOTIFY_SOCKET.
+/// The other end of `NOTIFY_SOCKET`.
 pub(crate) struct Manager {
     socket: UnixDatagram,
     dir: TempDir,
@@ -21,7 +21,7 @@ impl Manager {
         Self { socket, dir }
     }
 
-    /// What NOTIFY_SOCKET is set to.
+    /// What `NOTIFY_SOCKET` is set to.
     pub(crate) fn address(&self) -> String {
         let path: PathBuf = self.dir.path().join("notify");
         path.to_str().expect("UTF-8").to_owned()

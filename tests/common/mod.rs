@@ -25,6 +25,11 @@ use std::time::{Duration, Instant};
 /// How long anything may take that should come at once: generous, for slow machines.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// A directory that goes with its owner.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::TempDir::new().expect("a temporary directory")
+}
+
 /// Polls until `probe` gives a value; panics at the deadline with what was waited for.
 #[track_caller]
 pub(crate) fn poll<T>(deadline: Duration, what: &str, probe: impl FnMut() -> Option<T>) -> T {
