@@ -193,7 +193,13 @@ impl House {
         let offering = in_charge.child_token();
         let draining = Arc::new(AtomicBool::new(false));
         let socket = admin.as_ref().and_then(handover::another);
-        let mut successors = handover::offer(&self.config, &self.proxy, socket, offering.clone());
+        let mut successors = handover::offer(
+            &self.config,
+            &self.proxy,
+            socket,
+            self.snapshots.clone(),
+            offering.clone(),
+        );
         if let Some(admin) = admin {
             let known = self.snapshots.clone();
             serve_admin(admin, &self.config, metrics, known, &draining, &in_charge);
@@ -247,6 +253,7 @@ fn settings(config: &Config, legacy: &mut Legacy) -> ProxySettings {
             Some(_) => Begin::WhenTold,
             None => Begin::AtOnce,
         },
+        may_hand_over: config.admin.socket.is_some(),
     }
 }
 
@@ -338,7 +345,8 @@ fn raise_descriptor_limit() {
 }
 
 /// What checks, scrapes and look-ups need beside the sessions: two a node or Sentinel, because a new
-/// connection is opened before the old one is given up, and some for admin and its like.
+/// connection is opened before the old one is given up, those that are on their way to a successor, and some
+/// for admin and its like.
 fn spare_descriptors(config: &Config) -> usize {
     let checked = config.groups.iter().map(|group| {
         group.nodes.len()
@@ -347,7 +355,12 @@ fn spare_descriptors(config: &Config) -> usize {
                 .as_ref()
                 .map_or(0, |sentinel| sentinel.addresses.len())
     });
-    16 + 2 * checked.sum::<usize>()
+    let binds: usize = config.listeners.iter().map(|each| each.binds.len()).sum();
+    let handed_over = match config.admin.socket {
+        Some(_) => binds * config.workers,
+        None => 0,
+    };
+    16 + 2 * checked.sum::<usize>() + handed_over
 }
 
 /// The signals that the process answers to.

@@ -127,6 +127,61 @@ fn r7_the_old_process_closes_its_write_sessions_on_a_demotion() {
 }
 
 #[test]
+fn writes_go_on_where_the_new_process_needs_time_for_its_election() {
+    let [a, b, mut c] = redis_group(NODES);
+    let place = Place::new(&[&a, &b, &c]);
+    // Without the replica's vote a sole claimant is elected after the hold.
+    let topology = place.topology.clone().group("claim_hold: 3s");
+    let old = place.start(&topology);
+    b.promote();
+    a.replicate(&b);
+    old.wait_primary("redis-2");
+    c.kill9();
+    a.stop();
+    let mut session = old.client("redis-rw");
+    let new = topology.clone().argument("--takeover").spawn();
+    new.wait_log(&["taking over from pid"]);
+    let parked = [("listener", "redis-rw")];
+    eventually(SOON, "it has taken over", || {
+        assert!(session.cmd(&["SET", "key", "value"]).is_ok());
+        assert_eq!(old.node_of("redis-rw"), "redis-2");
+        new.log().contains("took over: pid")
+    });
+    assert_eq!(new.node_of("redis-rw"), "redis-2");
+    assert_eq!(
+        new.count("rolecall_park_wait_seconds_count", &parked),
+        0,
+        "nobody was parked"
+    );
+    a.cont();
+}
+
+#[test]
+fn a_new_process_that_elects_nobody_does_not_take_over() {
+    let [a, b] = redis_group(["redis-1", "redis-2"]);
+    let place = Place::new(&[&a, &b]);
+    let topology = place.topology.clone().group("claim_hold: 500ms");
+    let old = place.start(&topology);
+    // A second primary with a history and a replica of its own: the incumbent stays, a cold start
+    // finds no evidence.
+    let address = b.address();
+    drop(b);
+    let pretender = RedisNode::builder("redis-2").at(address).start();
+    let _other = RedisNode::replica("other", &pretender);
+    old.wait_metric("rolecall_group_claimants", &[], 2.0);
+    let mut new = topology.clone().argument("--takeover").spawn();
+    let status = new.wait_exit(Duration::from_secs(60));
+    assert_eq!(status.code(), Some(1), "{}", new.log());
+    let log = new.log();
+    assert!(
+        log.contains("the running process has elected redis-1 in group main"),
+        "{log}"
+    );
+    old.wait_log(&["has ended before it was ready: serving on"]);
+    assert_eq!(old.node_of("redis-rw"), "redis-1");
+}
+
+#[test]
 fn the_old_process_ends_at_the_limit_that_the_new_one_sets() {
     let node = RedisNode::primary("redis-1");
     let place = Place::new(&[&node]);

@@ -13,14 +13,16 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{RunError, Signals, first_verdicts};
+use super::{RunError, Signals, VERDICT_LIMIT, first_verdicts};
 use crate::admin::Admin;
 use crate::config::model::{Bind, Config};
-use crate::core::snapshot::Snapshot;
+use crate::core::snapshot::{Snapshot, Target};
 use crate::core::time::in_words;
 use crate::notify::{Notify, Origin};
 use crate::proxy::{FileOwner, Inherited, Proxy};
-use crate::takeover::{self, Activated, Predecessor, Successor, TakeoverError, path_beside};
+use crate::takeover::{
+    self, Activated, Estate, Predecessor, Primary, Successor, TakeoverError, path_beside,
+};
 
 /// What is there before we begin.
 pub(super) struct Legacy {
@@ -95,7 +97,10 @@ async fn ask(
     Ok((None, Vec::new()))
 }
 
-/// Waits for the verdicts, begins to serve, and has the old process let go. Until then nothing that
+/// The old process waits for 60 s until we are ready; a group's `claim_hold` may be longer.
+const ELECTION_LIMIT: Duration = Duration::from_secs(40);
+
+/// Waits for the verdicts and for the primaries of the old process, begins to serve, and has the old process let go. Until then nothing that
 /// fails here has harmed anybody.
 pub(super) async fn succeed(
     predecessor: Predecessor,
@@ -103,7 +108,8 @@ pub(super) async fn succeed(
     config: &Config,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<(), TakeoverError> {
-    first_verdicts(snapshots, &config.listeners).await;
+    first_verdicts(snapshots.clone(), &config.listeners).await;
+    same_primaries(&predecessor.primaries, config, snapshots).await?;
     proxy.serve();
     let pid = predecessor.pid;
     predecessor.release(&proxy.adopted()).await?;
@@ -115,23 +121,77 @@ pub(super) async fn succeed(
     Ok(())
 }
 
+/// Waits until each group has the primary here that it has there. After a cold start the proof takes
+/// time where a node is down (R4), and until then writes would be parked that are served there.
+async fn same_primaries(
+    there: &[Primary],
+    config: &Config,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+) -> Result<(), TakeoverError> {
+    let longest = config.groups.iter().map(|group| group.claim_hold).max();
+    let limit = ELECTION_LIMIT.min(VERDICT_LIMIT + longest.unwrap_or_default());
+    let missing = |snapshot: &Snapshot| {
+        let here = primaries(snapshot);
+        let ours = there
+            .iter()
+            .filter(|there| config.groups.iter().any(|group| *group.name == there.group));
+        ours.clone()
+            .find(|there| !here.iter().any(|here| here.is(there)))
+            .cloned()
+    };
+    let all = snapshots.wait_for(|snapshot| missing(snapshot).is_none());
+    // The guard of a found one would keep the view from being published.
+    if timeout(limit, all).await.is_ok_and(|found| found.is_ok()) {
+        return Ok(());
+    }
+    let missing = missing(&snapshots.borrow());
+    missing.map_or(Ok(()), |primary| {
+        Err(TakeoverError::OtherPrimary {
+            primary,
+            waited: limit,
+        })
+    })
+}
+
+/// The primaries that take writes.
+fn primaries(snapshot: &Snapshot) -> Vec<Primary> {
+    let groups = snapshot.groups.iter();
+    groups
+        .filter_map(|group| {
+            let node = group.node(group.primary?.node)?;
+            let address = match node.target.as_ref()? {
+                Target::Tcp(address) => address.to_string(),
+                Target::Unix(path) => path.display().to_string(),
+            };
+            node.write.as_ref().ok()?;
+            Some(Primary {
+                group: group.name.to_string(),
+                node: node.name.to_string(),
+                address,
+            })
+        })
+        .collect()
+}
+
 /// Lets a new process ask for our sockets, until `stop`; none when that cannot be.
 pub(super) fn offer(
     config: &Config,
     proxy: &Proxy,
     admin: Option<OwnedFd>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     stop: CancellationToken,
 ) -> Option<mpsc::Receiver<Successor>> {
     let path = path_beside(config.admin.socket.as_ref()?);
     let listening = proxy.listening();
-    let sockets = move || -> io::Result<Vec<Inherited>> {
-        let mut all = listening.sockets()?;
+    let show = move || -> io::Result<Estate> {
+        let mut sockets = listening.sockets()?;
         if let Some(admin) = &admin {
-            all.push(Inherited::new(admin.try_clone()?, FileOwner::Other)?);
+            sockets.push(Inherited::new(admin.try_clone()?, FileOwner::Other)?);
         }
-        Ok(all)
+        let primaries = primaries(&snapshots.borrow());
+        Ok(Estate { sockets, primaries })
     };
-    match takeover::offer(&path, Arc::new(sockets), stop) {
+    match takeover::offer(&path, Arc::new(show), stop) {
         Ok(successors) => Some(successors),
         Err(error) => {
             tracing::warn!(

@@ -37,7 +37,8 @@ enum Command {
         ///
         /// The running process is asked for its listening sockets, on a socket beside admin.socket, which
         /// the configuration must have. It serves until every listener here has had a verdict (10 s at
-        /// most), and goes on if this one fails before. Then it keeps the sessions that it has,
+        /// most) and this process has elected the same primaries, and goes on if this one fails before
+        /// or elects others. Then it keeps the sessions that it has,
         /// goes on checking and enforcing roles for them, and ends with the last one. Its admin
         /// addresses become this one's, and its metrics are gone: counters begin at zero.
         #[arg(long)]

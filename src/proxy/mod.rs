@@ -76,6 +76,8 @@ pub struct ProxySettings {
     pub inherited: Vec<Inherited>,
     /// When to accept.
     pub begin: Begin,
+    /// Whether another process may be given the listening sockets: that costs a second descriptor of each.
+    pub may_hand_over: bool,
 }
 
 /// When the data plane begins to accept.
@@ -176,7 +178,12 @@ impl Listening {
 /// nothing is left behind.
 pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
     let workers = settings.workers.max(1);
-    let (bound, opened, sockets) = open_all(&settings.listeners, workers, settings.inherited)?;
+    let (bound, mut opened, sockets) = open_all(&settings.listeners, workers, settings.inherited)?;
+    if !settings.may_hand_over {
+        for each in &mut opened {
+            each.originals.clear();
+        }
+    }
     let loads = Arc::new(Loads::new(settings.listeners.iter().map(|each| each.id)));
     let (doors, handed): (Vec<_>, Vec<_>) = (0..workers)
         .map(|_| {

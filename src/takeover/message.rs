@@ -30,11 +30,32 @@ pub(super) enum Answer {
         version: String,
         /// Whether the socket has a file that goes with it.
         owned: Vec<bool>,
+        /// Those that take writes there.
+        #[serde(default)]
+        primaries: Vec<Primary>,
     },
     /// No.
     Refused { why: String },
     /// It has stopped accepting and has let go of everything.
     Released,
+}
+
+/// The elected primary of a group, by which the new process knows whether it has come to the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Primary {
+    /// The group's name.
+    pub group: String,
+    /// The node's name.
+    pub node: String,
+    /// Where it is dialled.
+    pub address: String,
+}
+
+impl Primary {
+    /// Whether both mean one node; it may have been given another name, or another address.
+    pub fn is(&self, other: &Self) -> bool {
+        self.group == other.group && (self.node == other.node || self.address == other.address)
+    }
 }
 
 /// The last word of the new process: it accepts.

@@ -2,7 +2,7 @@
 //!
 //! The running process waits on a Unix socket beside `admin.socket`. The new one asks there, is sent
 //! the sockets themselves (`SCM_RIGHTS`), starts its checks, and begins to accept when every listener
-//! has had a verdict. Until it says that it is ready the old one goes on, and does so as if nothing
+//! has had a verdict and the old one's primaries are elected here too. Until it says that it is ready the old one goes on, and does so as if nothing
 //! had happened when the new one fails. Then the old one stops accepting, closes what the new one has
 //! not taken, and keeps checking and enforcing roles for the sessions that it still has.
 //!
@@ -18,8 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use activation::{Activated, activated};
+pub use message::Primary;
 pub use predecessor::{Predecessor, TakeoverError, ask};
-pub use successor::{Sockets, Successor, offer};
+pub use successor::{Estate, ShowEstate, Successor, offer};
 
 /// Longest wait for the other process's next word, where it has nothing to do but to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

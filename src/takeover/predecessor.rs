@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::message::{Answer, Hello, Ready};
+use super::message::{Answer, Hello, Primary, Ready};
 use super::wire::Wire;
 use super::{ANSWER_LIMIT, READY_LIMIT};
 use crate::config::model::Bind;
+use crate::core::time::in_words;
 use crate::proxy::{FileOwner, Inherited};
 
 /// Why a takeover failed. The running process goes on in any case.
@@ -24,6 +25,17 @@ pub enum TakeoverError {
     /// The running process says no.
     #[error("the running process does not hand over: {0}")]
     Refused(String),
+    /// Going on here would stop writes that go on there.
+    #[error(
+        "the running process has elected {} in group {}, and this one has not in {}: it goes on, and this one ends; try again when the group is calm",
+        .primary.node, .primary.group, in_words(*.waited)
+    )]
+    OtherPrimary {
+        /// Whom the running process has elected.
+        primary: Primary,
+        /// How long this process looked.
+        waited: Duration,
+    },
     /// It could not be asked, or did not answer.
     #[error("cannot take over by {}: {source}", .path.display())]
     Io {
@@ -42,6 +54,8 @@ pub struct Predecessor {
     pub pid: u32,
     /// Its version.
     pub version: String,
+    /// The primaries that take writes there.
+    pub primaries: Vec<Primary>,
 }
 
 /// Asks whoever waits at `path` for its listening sockets; none when nobody does. The process there may
@@ -74,6 +88,7 @@ pub async fn ask(
                 pid,
                 version,
                 owned,
+                primaries,
             } => {
                 let sockets = wire.receive_descriptors(owned.len()).await?;
                 let sockets = sockets.into_iter().zip(owned).map(|(socket, owned)| {
@@ -84,7 +99,8 @@ pub async fn ask(
                     };
                     Inherited::new(socket, file)
                 });
-                Ok(Ok((pid, version, sockets.collect::<io::Result<_>>()?)))
+                let sockets: Vec<_> = sockets.collect::<io::Result<_>>()?;
+                Ok(Ok((pid, version, primaries, sockets)))
             }
             Answer::Refused { why } => Ok(Err(why)),
             Answer::Released => Err(io::Error::other("it answers out of turn")),
@@ -94,8 +110,13 @@ pub async fn ask(
         .await
         .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
         .map_err(failed)?;
-    let (pid, version, sockets) = answer.map_err(TakeoverError::Refused)?;
-    let predecessor = Predecessor { wire, pid, version };
+    let (pid, version, primaries, sockets) = answer.map_err(TakeoverError::Refused)?;
+    let predecessor = Predecessor {
+        wire,
+        pid,
+        version,
+        primaries,
+    };
     Ok(Some((predecessor, sockets)))
 }
 

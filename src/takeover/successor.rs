@@ -13,14 +13,23 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::message::{Answer, Hello, PROTOCOL, Ready};
+use super::message::{Answer, Hello, PROTOCOL, Primary, Ready};
 use super::wire::Wire;
 use super::{ANSWER_LIMIT, READY_LIMIT};
 use crate::config::model::Bind;
 use crate::proxy::{FileOwner, Inherited, SocketFile};
 
-/// Gives all listening sockets of the process, a second descriptor of each.
-pub type Sockets = Arc<dyn Fn() -> io::Result<Vec<Inherited>> + Send + Sync>;
+/// What there is to hand over.
+#[derive(Debug)]
+pub struct Estate {
+    /// All listening sockets of the process, a second descriptor of each.
+    pub sockets: Vec<Inherited>,
+    /// The primaries that take writes at present.
+    pub primaries: Vec<Primary>,
+}
+
+/// Gives what there is to hand over now.
+pub type ShowEstate = Arc<dyn Fn() -> io::Result<Estate> + Send + Sync>;
 
 /// The pause after an accept that failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -43,7 +52,7 @@ pub struct Successor {
 /// become ready; there is at most one.
 pub fn offer(
     path: &Path,
-    sockets: Sockets,
+    show: ShowEstate,
     stop: CancellationToken,
 ) -> io::Result<mpsc::Receiver<Successor>> {
     let (socket, file) = SocketFile::bind(path)?;
@@ -55,17 +64,17 @@ pub fn offer(
     tokio::spawn(async move {
         tokio::select! {
             () = stop.cancelled() => {}
-            successor = wait(&listener, &sockets) => drop(found.send(successor).await),
+            successor = wait(&listener, &show) => drop(found.send(successor).await),
         }
         drop((listener, file));
     });
     Ok(successors)
 }
 
-async fn wait(listener: &UnixListener, sockets: &Sockets) -> Successor {
+async fn wait(listener: &UnixListener, show: &ShowEstate) -> Successor {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => match meet(stream, sockets).await {
+            Ok((stream, _)) => match meet(stream, show).await {
                 Ok(Some(successor)) => return successor,
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "a takeover failed: serving on"),
@@ -79,7 +88,7 @@ async fn wait(listener: &UnixListener, sockets: &Sockets) -> Successor {
 }
 
 /// One conversation; none when it came to nothing and that was said.
-async fn meet(stream: UnixStream, sockets: &Sockets) -> io::Result<Option<Successor>> {
+async fn meet(stream: UnixStream, show: &ShowEstate) -> io::Result<Option<Successor>> {
     let peer = stream.peer_cred()?.uid();
     let own = rustix::process::geteuid().as_raw();
     let mut wire = Wire::new(stream);
@@ -97,7 +106,7 @@ async fn meet(stream: UnixStream, sockets: &Sockets) -> io::Result<Option<Succes
     }
     let limit = hello.limit();
     let Hello { pid, version, .. } = hello;
-    let binds = send_all(&mut wire, sockets()?).await?;
+    let binds = send_all(&mut wire, show()?).await?;
     tracing::info!(
         pid,
         version,
@@ -132,12 +141,14 @@ async fn refuse(wire: &mut Wire, why: &str) -> io::Result<Option<Successor>> {
 }
 
 /// Sends all sockets, and closes our second descriptors of them.
-async fn send_all(wire: &mut Wire, sockets: Vec<Inherited>) -> io::Result<Vec<Bind>> {
+async fn send_all(wire: &mut Wire, estate: Estate) -> io::Result<Vec<Bind>> {
+    let Estate { sockets, primaries } = estate;
     let owned = sockets.iter().map(|each| each.file == FileOwner::Proxy);
     let answer = Answer::Sockets {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         owned: owned.collect(),
+        primaries,
     };
     let (binds, descriptors): (_, Vec<OwnedFd>) = sockets
         .into_iter()

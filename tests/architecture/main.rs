@@ -55,6 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "takeover",
         &[
             "config::model",
+            "core::time",
             "proxy::Inherited",
             "proxy::FileOwner",
             "proxy::SocketFile",

@@ -187,6 +187,7 @@ impl Builder {
             spare_descriptors: 0,
             inherited: Vec::new(),
             begin: Begin::AtOnce,
+            may_hand_over: false,
             listeners: vec![self.listener],
             workers: self.workers,
         };
