@@ -38,6 +38,25 @@ pub(super) struct Service {
 #[derive(Debug, Default)]
 struct Reigns(HashMap<GroupId, (PrimaryView, SystemTime)>);
 
+/// Which workers hang, and whether that has been told.
+#[derive(Debug, Default)]
+struct Hangs {
+    silent: Vec<usize>,
+    told: bool,
+}
+
+impl Hangs {
+    /// Those that hang, once for each time of trouble. Only at the second look: after the whole process
+    /// has stood still, the first comes before the workers had their turn.
+    fn news(&mut self, silent: Vec<usize>) -> Option<&[usize]> {
+        let again = !silent.is_empty() && silent == self.silent;
+        let news = again && !self.told;
+        self.told = again;
+        self.silent = silent;
+        news.then_some(&self.silent)
+    }
+}
+
 impl Service {
     /// Tells until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
@@ -50,7 +69,8 @@ impl Service {
             .map_or(REFRESH, |watchdog| REFRESH.min(watchdog / 2));
         let mut ticks = interval_at(Instant::now(), period.max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut reigns, mut said, mut hung) = (Reigns::default(), String::new(), Vec::new());
+        let (mut reigns, mut said) = (Reigns::default(), String::new());
+        let mut hangs = Hangs::default();
         loop {
             let snapshot = self.snapshots.borrow_and_update().clone();
             let status = self.status(&snapshot, &mut reigns);
@@ -61,26 +81,24 @@ impl Service {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Ok(()) = self.snapshots.changed() => {}
-                _ = ticks.tick() => hung = self.feed_watchdog(&hung),
+                _ = ticks.tick() => self.feed_watchdog(&mut hangs),
             }
         }
     }
 
-    fn feed_watchdog(&self, before: &[usize]) -> Vec<usize> {
-        let hung = self.pulse.silent(clock::now(), HANGS);
-        if hung.is_empty() {
-            if self.notify.watchdog().is_some() {
-                self.notify.alive();
-            }
-        } else if hung != before {
+    fn feed_watchdog(&self, hangs: &mut Hangs) {
+        let silent = self.pulse.silent(clock::now(), HANGS);
+        if silent.is_empty() && self.notify.watchdog().is_some() {
+            self.notify.alive();
+        }
+        if let Some(workers) = hangs.news(silent) {
             tracing::error!(
-                workers = ?hung,
+                ?workers,
                 "worker threads have not moved for {}: the watchdog is not fed while that lasts; please \
                  report this bug",
                 in_words(HANGS)
             );
         }
-        hung
     }
 
     fn status(&self, snapshot: &Snapshot, reigns: &mut Reigns) -> String {
@@ -135,5 +153,23 @@ fn primary(group: &GroupView, since: Option<SystemTime>) -> String {
             node.name,
             reason.explain(clock::now())
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hang_is_told_once_and_not_before_the_second_look() {
+        let mut hangs = Hangs::default();
+        assert_eq!(hangs.news(vec![1]), None);
+        assert_eq!(hangs.news(vec![]), None);
+        assert_eq!(hangs.news(vec![1]), None);
+        assert_eq!(hangs.news(vec![1]), Some(&[1][..]));
+        assert_eq!(hangs.news(vec![1]), None);
+        assert_eq!(hangs.news(vec![]), None);
+        assert_eq!(hangs.news(vec![0]), None);
+        assert_eq!(hangs.news(vec![0]), Some(&[0][..]));
     }
 }
