@@ -121,6 +121,13 @@ fn r7_the_old_process_closes_its_write_sessions_on_a_demotion() {
     new.wait_primary("redis-2");
     assert_eq!(new.node_of("redis-rw"), "redis-2");
     assert_eq!(read.node(), reader, "R16: its read session stays");
+    // The old one listens nowhere: it would take connections that nobody accepts.
+    drop(new);
+    for listener in ["redis-rw", "redis-ro"] {
+        let refused = Client::try_connect(old.listener(listener));
+        assert!(refused.is_err(), "{listener}");
+    }
+    assert!(old.try_get("/livez").is_none());
     assert!(old.is_running());
     drop(read);
     assert_eq!(old.wait_exit(SOON).code(), Some(0));
