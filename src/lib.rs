@@ -4,7 +4,7 @@
 //! core knows no socket, clock or log. An arrow means "may use":
 //!
 //! ```text
-//! main -> cli -> app -> { check, proxy, admin, config, telemetry }
+//! main -> cli -> app -> { check, proxy, admin, config, telemetry, takeover, notify }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
@@ -21,6 +21,8 @@
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
+//! | [`takeover`] | an upgrade: a new process gets the listening sockets of the running one |
+//! | [`notify`] | what the service manager is told |
 //! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
 //! | [`app`], [`cli`] | put it together; the command line |
 //!
@@ -62,6 +64,8 @@
 //! - *Old votes of Sentinels* do not count against an incumbent that Sentinels chose, or that replaced
 //!   another by replicas' votes, either: the two electorates would play the writes to and fro. What was
 //!   too old to replace an incumbent is too old to replace whoever follows it.
+//! - *The service manager* is told by [`notify`] and not by the crate sd-notify, which knows no abstract
+//!   addresses and waits without limit for a manager that does not read.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 
@@ -76,7 +80,9 @@ pub mod core;
 pub mod demo;
 pub mod journal;
 pub mod metrics;
+pub mod notify;
 pub mod proxy;
 pub mod redis;
 pub mod switchover;
+pub mod takeover;
 pub mod telemetry;

@@ -7,9 +7,9 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tracing::Subscriber;
@@ -45,15 +45,11 @@ pub enum InitError {
 /// Logging, while it lasts: dropping it writes the lines that still wait.
 #[derive(Debug)]
 pub struct Telemetry {
-    level: reload::Handle<Targets, Registry>,
+    switch: Switch,
     dropped: Dropped,
     /// Some until the drop.
     worker: Option<WorkerGuard>,
 }
-
-/// Changes the level from anywhere. Cheap to clone; outlives [`Telemetry`] without effect.
-#[derive(Clone, Debug)]
-pub struct LevelSwitch(reload::Handle<Targets, Registry>);
 
 /// Counts the lines that were lost. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -88,28 +84,71 @@ pub fn init(config: LogConfig) -> Result<Telemetry, InitError> {
     Ok(telemetry)
 }
 
-impl Telemetry {
-    /// Changes the level from now on.
-    pub fn set_level(&self, level: LogLevel) {
-        self.switch().set(level);
+/// Changes the level while the process runs. Cheap to clone; all clones are one switch. Outlives
+/// [`Telemetry`] without effect.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    handle: reload::Handle<Targets, Registry>,
+    levels: Arc<Mutex<Levels>>,
+}
+
+/// What the switch chooses between.
+#[derive(Clone, Copy, Debug)]
+struct Levels {
+    configured: LogLevel,
+    raised: bool,
+}
+
+impl Switch {
+    /// Raises the level to debug, or takes it back to the configured one. Returns the level from now
+    /// on. Where debug or trace is configured, it stays.
+    pub fn toggle(&self) -> LogLevel {
+        self.change(|levels| levels.raised = !levels.raised)
     }
 
-    /// The same for whoever does not own this.
-    pub fn switch(&self) -> LevelSwitch {
-        LevelSwitch(self.level.clone())
+    /// Takes another level for the configured one; a raised one stays raised.
+    pub fn configure(&self, level: LogLevel) {
+        self.change(|levels| levels.configured = level);
+    }
+
+    /// Sets the level, whether it was raised or not.
+    pub fn set(&self, level: LogLevel) {
+        self.change(|levels| {
+            *levels = Levels {
+                configured: level,
+                raised: false,
+            };
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Levels)) -> LogLevel {
+        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut levels);
+        let level = levels.effective();
+        // It fails only when the subscriber is gone, and then nobody logs.
+        let _gone = self.handle.reload(filter(level));
+        level
+    }
+}
+
+impl Levels {
+    fn effective(self) -> LogLevel {
+        match self.configured {
+            LogLevel::Error | LogLevel::Warn | LogLevel::Info if self.raised => LogLevel::Debug,
+            configured => configured,
+        }
+    }
+}
+
+impl Telemetry {
+    /// How the level is changed.
+    pub fn switch(&self) -> Switch {
+        self.switch.clone()
     }
 
     /// The counter of lost lines, for the metrics.
     pub fn dropped(&self) -> Dropped {
         self.dropped.clone()
-    }
-}
-
-impl LevelSwitch {
-    /// Changes the level from now on.
-    pub fn set(&self, level: LogLevel) {
-        // It fails only when the subscriber is gone, and then nobody logs.
-        let _gone = self.0.reload(filter(level));
     }
 }
 
@@ -157,7 +196,11 @@ fn build<W: Write + Send + 'static>(
         .thread_name("log")
         .finish(sink);
     let queue_full = queue.error_counter();
-    let (filter, level) = reload::Layer::new(filter(config.level));
+    let (filter, handle) = reload::Layer::new(filter(config.level));
+    let levels = Levels {
+        configured: config.level,
+        raised: false,
+    };
     let lines = match config.format {
         LogFormat::Text => fmt::layer()
             .with_timer(UtcMillis)
@@ -174,7 +217,10 @@ fn build<W: Write + Send + 'static>(
             .boxed(),
     };
     let telemetry = Telemetry {
-        level,
+        switch: Switch {
+            handle,
+            levels: Arc::new(Mutex::new(levels)),
+        },
         dropped: Dropped {
             queue_full,
             not_written,
@@ -234,7 +280,7 @@ impl FormatTime for UtcMillis {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Condvar, Mutex};
+    use std::sync::Condvar;
     use std::time::Instant;
 
     use tracing::subscriber::with_default;
@@ -307,20 +353,43 @@ mod tests {
     }
 
     #[test]
-    fn the_level_can_be_changed_while_running() {
+    fn the_level_is_raised_and_taken_back_while_running() {
         let page = logged(LogFormat::Text, LogLevel::Warn, |telemetry| {
+            let switch = telemetry.switch();
             info!("first");
-            telemetry.set_level(LogLevel::Debug);
+            assert_eq!(switch.toggle(), LogLevel::Debug);
             debug!("second");
-            telemetry.set_level(LogLevel::Error);
-            warn!("third");
-            error!("fourth");
+            switch.configure(LogLevel::Error);
+            debug!("third");
+            assert_eq!(switch.toggle(), LogLevel::Error);
+            warn!("fourth");
+            error!("fifth");
         });
-        let said: Vec<bool> = ["first", "second", "third", "fourth"]
+        let said: Vec<bool> = ["first", "second", "third", "fourth", "fifth"]
             .iter()
             .map(|word| page.contains(word))
             .collect();
-        assert_eq!(said, [false, true, false, true], "{page}");
+        assert_eq!(said, [false, true, true, false, true], "{page}");
+    }
+
+    #[test]
+    fn an_order_sets_the_level_whether_it_was_raised_or_not() {
+        let page = logged(LogFormat::Text, LogLevel::Info, |telemetry| {
+            let switch = telemetry.switch();
+            switch.toggle();
+            switch.set(LogLevel::Warn);
+            info!("first");
+            assert_eq!(switch.toggle(), LogLevel::Debug);
+            debug!("second");
+        });
+        assert!(!page.contains("first") && page.contains("second"), "{page}");
+    }
+
+    #[test]
+    fn a_chattier_level_is_not_raised() {
+        logged(LogFormat::Text, LogLevel::Trace, |telemetry| {
+            assert_eq!(telemetry.switch().toggle(), LogLevel::Trace);
+        });
     }
 
     #[test]

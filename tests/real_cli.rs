@@ -168,8 +168,10 @@ fn variables_and_password_files_give_the_secret() {
 fn a_second_instance_on_the_same_address_is_told_who_holds_it() {
     let node = RedisNode::primary("redis-1");
     let address = free_address();
+    // The same file altogether, so the same admin address too.
     let topology = Topology::new()
         .node(&node)
+        .admin_at(free_address())
         .listener_at("redis-rw", address, "read-write", "");
     let first = topology.start();
     let mut second = topology.spawn();

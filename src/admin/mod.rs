@@ -27,6 +27,7 @@ mod tests;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,12 +35,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::model::AdminConfig;
+use crate::config::model::{AdminConfig, Bind};
 use crate::metrics;
+use crate::proxy::{FileOwner, Inherited, SocketFile};
 pub use readiness::readiness;
 use socket::Socket;
 pub use socket::SocketError;
-pub use sources::{SetLevel, Sources};
+pub use sources::{ReloadRequest, SetLevel, Sources};
 
 /// Asks what is missing until every listener has had a verdict; empty: ready.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -92,12 +94,18 @@ impl Default for Limits {
 pub struct Admin {
     http: Option<TcpListener>,
     socket: Option<Socket>,
+    /// Those that listened already when it was opened.
+    adopted: Vec<Bind>,
     limits: Limits,
 }
 
 /// A serving admin API.
 #[derive(Debug)]
-pub struct Serving(JoinSet<()>);
+pub struct Serving {
+    ways: JoinSet<()>,
+    /// Removed after the socket is closed.
+    file: Option<SocketFile>,
+}
 
 /// Why the admin API cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -134,22 +142,42 @@ pub enum BindError {
     },
 }
 
-/// Opens what the configuration asks for, if anything. Connections wait in the kernel until
-/// [`Admin::serve`].
-pub async fn open(config: &AdminConfig) -> Result<Admin, OpenError> {
+/// Opens what the configuration asks for, if anything, or goes on with sockets of it that listen
+/// already. Connections wait in the kernel until [`Admin::serve`].
+pub async fn open(config: &AdminConfig, inherited: Vec<Inherited>) -> Result<Admin, OpenError> {
+    let adopted = inherited.iter().map(|each| each.bind.clone()).collect();
+    let mut found = Admin::default();
+    for each in inherited {
+        match each.bind {
+            Bind::Tcp(address) => found.http = Some(adopt(address, each.socket.into())?),
+            Bind::Unix(_) => found.socket = Some(Socket::adopt(each)?),
+        }
+    }
     let mut admin = match config.http {
-        Some(address) => bind(address).await?,
-        None => Admin::default(),
+        Some(address) if found.http.is_none() => bind(address).await?,
+        _ => Admin {
+            http: found.http,
+            ..Admin::default()
+        },
     };
     if let Some(path) = &config.socket {
         let owner = config.socket_owner.as_deref();
-        admin.socket = Some(Socket::open(path, config.socket_mode, owner).await?);
+        admin.socket = Some(match found.socket {
+            Some(socket) => socket,
+            None => Socket::open(path, config.socket_mode, owner).await?,
+        });
         tracing::info!("admin listens on {}", path.display());
     }
     if let Some(address) = admin.address() {
         tracing::info!("admin listens on http://{address}");
     }
-    Ok(admin)
+    Ok(Admin { adopted, ..admin })
+}
+
+fn adopt(address: SocketAddr, socket: std::net::TcpListener) -> Result<TcpListener, BindError> {
+    let failed = |source| BindError::Other { address, source };
+    socket.set_nonblocking(true).map_err(failed)?;
+    TcpListener::from_std(socket).map_err(failed)
 }
 
 /// Listens on a TCP address and on no socket.
@@ -172,6 +200,33 @@ impl Admin {
         self.http.as_ref()?.local_addr().ok()
     }
 
+    /// The addresses that were open already when it was opened.
+    pub fn adopted(&self) -> &[Bind] {
+        &self.adopted
+    }
+
+    /// Whoever had the adopted sockets has let go of them: the file of `admin.socket` is ours from now
+    /// on, and gets the permissions of this configuration.
+    ///
+    /// # Errors
+    /// When it cannot be given these; the socket works, with those that it has.
+    pub fn own(&mut self, config: &AdminConfig) -> Result<(), SocketError> {
+        let (Some(socket), Some(path)) = (&mut self.socket, &config.socket) else {
+            return Ok(());
+        };
+        socket.own(path, config.socket_mode, config.socket_owner.as_deref())
+    }
+
+    /// A second descriptor of each socket, to hand over.
+    pub fn sockets(&self) -> io::Result<Vec<Inherited>> {
+        let http = self
+            .http
+            .as_ref()
+            .map(|socket| Inherited::new(socket.as_fd().try_clone_to_owned()?, FileOwner::Other));
+        let socket = self.socket.as_ref().map(Socket::another);
+        http.into_iter().chain(socket).collect()
+    }
+
     /// The same with other limits, of each way by itself.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
@@ -191,21 +246,36 @@ impl Admin {
                 cancel.clone(),
             ));
         }
+        let mut file = None;
         if let Some(socket) = self.socket {
-            let (state, cancel) = (state.clone(), cancel.clone());
-            ways.spawn(async move {
-                let (listener, file) = socket.into_parts();
-                server::run(listener, self.limits, state, cancel).await;
-                drop(file);
-            });
+            let (listener, own) = socket.into_parts();
+            file = own;
+            ways.spawn(server::run(
+                listener,
+                self.limits,
+                state.clone(),
+                cancel.clone(),
+            ));
         }
-        Serving(ways)
+        Serving { ways, file }
     }
 }
 
 impl Serving {
     /// Waits until all has ended after `cancel`.
     pub async fn ended(mut self) {
-        while self.0.join_next().await.is_some() {}
+        while self.ways.join_next().await.is_some() {}
+    }
+
+    /// Another process goes on with these: when `admin.socket` is among them, its file is not ours to
+    /// remove.
+    pub fn leave_to(&mut self, taken: &[Bind]) {
+        self.file.take_if(|file| {
+            let left = taken.contains(&Bind::Unix(file.path().to_owned()));
+            if left {
+                file.set_ours(false);
+            }
+            left
+        });
     }
 }

@@ -6,11 +6,15 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Type};
 use tokio::net::{UnixListener, UnixStream};
+
+use crate::config::model::Bind;
+use crate::proxy::{FileOwner, Inherited, SocketFile};
 
 /// Connections that the kernel completes before we accept them.
 const BACKLOG: i32 = 64;
@@ -71,15 +75,8 @@ pub enum SocketError {
 #[derive(Debug)]
 pub(super) struct Socket {
     listener: UnixListener,
-    file: SocketFile,
-}
-
-/// The file of our socket, removed on drop unless another has been put in its place.
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
+    /// None where somebody else keeps it, such as systemd.
+    file: Option<SocketFile>,
 }
 
 impl Socket {
@@ -101,30 +98,92 @@ impl Socket {
                 source,
             },
         };
-        let ids = owner.map(|owner| Ok((owner, ids(owner)?))).transpose()?;
+        // A name that is not known is told before anything is made.
+        owner.map(ids).transpose()?;
         make_way(path).await?;
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None).map_err(failed)?;
         let address = SockAddr::unix(path).map_err(failed)?;
         socket.bind(&address).map_err(failed)?;
         // From here on the file goes with us, whatever happens.
-        let file = SocketFile::at(path).map_err(failed)?;
-        if let Some((owner, (user, group))) = ids {
-            std::os::unix::fs::chown(path, user, group).map_err(|source| SocketError::Owner {
-                owner: owner.to_owned(),
-                source,
-            })?;
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+        let file = SocketFile::ours(path).map_err(failed)?;
+        permit(path, mode, owner)?;
         socket.listen(BACKLOG).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let listener = UnixListener::from_std(socket.into()).map_err(failed)?;
+        Ok(Self {
+            listener,
+            file: Some(file),
+        })
+    }
+
+    /// Goes on with a socket that listens already, with the permissions that it has. Its file is another
+    /// process's until [`Socket::own`].
+    pub(super) fn adopt(socket: Inherited) -> Result<Self, SocketError> {
+        let path = match socket.bind {
+            Bind::Unix(path) => path,
+            Bind::Tcp(address) => address.to_string().into(),
+        };
+        let failed = |source| SocketError::Other {
+            path: path.clone(),
+            source,
+        };
+        let file = match socket.file {
+            FileOwner::Proxy => Some(SocketFile::of_another(&path).map_err(failed)?),
+            FileOwner::Other => None,
+        };
+        let listener = std::os::unix::net::UnixListener::from(socket.socket);
+        listener.set_nonblocking(true).map_err(failed)?;
+        let listener = UnixListener::from_std(listener).map_err(failed)?;
         Ok(Self { listener, file })
     }
 
+    /// Whoever had the socket has let go of it: its file is ours to give permissions to, and to remove.
+    pub(super) fn own(
+        &mut self,
+        path: &Path,
+        mode: u32,
+        owner: Option<&str>,
+    ) -> Result<(), SocketError> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        file.set_ours(true);
+        permit(path, mode, owner)
+    }
+
+    /// A second descriptor of the socket, to hand over.
+    pub(super) fn another(&self) -> io::Result<Inherited> {
+        let file = match self.file {
+            Some(_) => FileOwner::Proxy,
+            None => FileOwner::Other,
+        };
+        Inherited::new(self.listener.as_fd().try_clone_to_owned()?, file)
+    }
+
     /// The socket to accept on, and the file to drop after it.
-    pub(super) fn into_parts(self) -> (UnixListener, SocketFile) {
+    pub(super) fn into_parts(self) -> (UnixListener, Option<SocketFile>) {
         (self.listener, self.file)
     }
+}
+
+/// Sets who may open the socket.
+fn permit(path: &Path, mode: u32, owner: Option<&str>) -> Result<(), SocketError> {
+    if let Some(owner) = owner {
+        let (user, group) = ids(owner)?;
+        std::os::unix::fs::chown(path, user, group).map_err(|source| SocketError::Owner {
+            owner: owner.to_owned(),
+            source,
+        })?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(|source| {
+        match source.kind() {
+            ErrorKind::PermissionDenied => SocketError::Forbidden(path.to_owned()),
+            _ => SocketError::Other {
+                path: path.to_owned(),
+                source,
+            },
+        }
+    })
 }
 
 /// Removes what a crash has left, and only that.
@@ -204,27 +263,6 @@ fn find_id(text: &str, name: &str) -> Option<u32> {
         let is_it = fields.next() == Some(name);
         is_it.then(|| fields.nth(1)?.parse().ok()).flatten()
     })
-}
-
-impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
-        let found = fs::symlink_metadata(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            device: found.dev(),
-            inode: found.ino(),
-        })
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode);
-        if ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "admin.socket: cannot remove our socket file");
-        }
-    }
 }
 
 #[cfg(test)]

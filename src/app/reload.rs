@@ -17,13 +17,16 @@ use crate::core::ids::{GroupId, ListenerId, NodeId};
 use crate::journal::{Happening, Journal};
 use crate::metrics::{self, Reload};
 use crate::proxy::Proxy;
-use crate::telemetry::Telemetry;
+use crate::telemetry::Switch;
+
+/// What has changed, a line each; or why the file was refused, and nothing has.
+pub(super) type Done = Result<Vec<String>, String>;
 
 /// What a reload is carried out on.
 pub(super) struct Parts<'a> {
     pub(super) proxy: &'a Proxy,
     pub(super) checks: &'a mut Checks,
-    pub(super) telemetry: &'a Telemetry,
+    pub(super) level: &'a Switch,
     pub(super) journal: &'a Journal,
 }
 
@@ -69,7 +72,7 @@ impl Reloader {
     ///
     /// # Errors
     /// Why the file was refused; nothing has changed then.
-    pub(super) async fn reload(&mut self, parts: Parts<'_>) -> Result<Vec<String>, String> {
+    pub(super) async fn reload(&mut self, parts: Parts<'_>) -> Done {
         let journal = parts.journal.clone();
         let done = self.try_reload(parts).await;
         match &done {
@@ -94,7 +97,7 @@ impl Reloader {
         done
     }
 
-    async fn try_reload(&mut self, parts: Parts<'_>) -> Result<Vec<String>, String> {
+    async fn try_reload(&mut self, parts: Parts<'_>) -> Done {
         let before = self.in_force.borrow().clone();
         let read = config::load(&before.path).map_err(|problems| problems.to_string())?;
         let plan = plan(&before.config, read, &mut self.numbers);
@@ -105,7 +108,7 @@ impl Reloader {
             .await
             .map_err(|error| error.to_string())?;
         parts.checks.reload(&next, next.grace).await;
-        parts.telemetry.set_level(next.log.level);
+        parts.level.configure(next.log.level);
         self.in_force.send_replace(InForce {
             config: Arc::new(next),
             path: before.path,

@@ -29,7 +29,7 @@ use crate::core::node::NodeSettings;
 use crate::core::outcome::Report;
 use crate::core::sentinel::{SentinelNews, SentinelReport};
 use crate::core::snapshot::Snapshot;
-use crate::core::time::Moment;
+use crate::core::time::{Moment, in_words};
 use crate::journal::{Happening, Journal};
 
 /// How often the sessions of a node that leaves are counted.
@@ -101,8 +101,8 @@ impl Monitor {
     fn take_in(&mut self, from: FromNode) {
         match from {
             FromNode::Checked(node, report) => {
+                self.tell_check(node, &report);
                 self.gauges.checked(node, &report);
-                self.log_check(node, &report);
                 self.group.report(node, &report);
             }
             FromNode::Resolved(node, target, trouble) => {
@@ -115,15 +115,17 @@ impl Monitor {
         }
     }
 
-    fn log_check(&self, node: NodeId, report: &Report) {
+    /// Each check, for whoever has raised the log's level.
+    fn tell_check(&self, node: NodeId, report: &Report) {
         if !tracing::enabled!(target: "rolecall::check", tracing::Level::DEBUG) {
             return;
         }
         let (name, outcome) = (self.name(node), &report.outcome);
-        let took = report.finished.since(report.started);
         tracing::debug!(
-            target: "rolecall::check", node = %name, outcome = outcome.label(), dialled = report.dialled,
-            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX), "checked: {name} {outcome}"
+            target: "rolecall::check",
+            group = %self.group.view().name, node = %name,
+            duration = in_words(report.finished.since(report.started)), dialled = report.dialled,
+            "{name} {outcome}"
         );
     }
 
@@ -131,6 +133,7 @@ impl Monitor {
     fn hear(&mut self, said: FromSentinel) {
         match said {
             FromSentinel::Report(index, report) => {
+                tracing::debug!(target: "rolecall::check", sentinel = index, said = ?report, "a Sentinel was asked");
                 if !matches!(report, SentinelReport::Votes(_)) {
                     self.group.listed(index, None);
                 }
@@ -148,6 +151,7 @@ impl Monitor {
 
     /// R11, R12: what the data plane noticed is a reason to check now.
     fn alarm(&mut self, alarm: Alarm) {
+        tracing::debug!(target: "rolecall::check", node = %self.name(alarm.node), kind = ?alarm.kind, "an alarm of a session");
         self.group.alarm(alarm);
         self.crew.call(
             alarm.node,

@@ -7,9 +7,11 @@ pub mod ready;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::app::RunOptions;
 use crate::demo::{self, DemoOptions};
 use crate::{app, config};
 
@@ -24,10 +26,29 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the proxy until SIGTERM or SIGINT; a second signal ends it at once
+    ///
+    /// SIGUSR1 raises the level of the log to debug, the next one takes it back to the configured one.
+    /// SIGUSR2 starts the binary that is installed now, with the same arguments and --takeover: an upgrade.
+    /// Listening sockets that systemd hands over (socket activation) are used by the listeners of the
+    /// same address.
     Run {
         /// The configuration file
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
+        /// Take over from the running process without refusing anybody: an upgrade
+        ///
+        /// The running process is asked for its listening sockets, on a socket beside admin.socket, which
+        /// the configuration must have. It serves until every listener here has had a verdict (10 s at
+        /// most) and this process has elected the same primaries, and goes on if this one fails before
+        /// or elects others. Then it keeps the sessions that it has,
+        /// goes on checking and enforcing roles for them, and ends with the last one. Its admin
+        /// addresses become this one's, and its metrics are gone: counters begin at zero.
+        #[arg(long)]
+        takeover: bool,
+        /// How long the process that is taken over from may keep its sessions
+        #[arg(long, value_name = "DURATION", default_value = "1h", requires = "takeover",
+              value_parser = humantime::parse_duration)]
+        takeover_limit: Duration,
     },
     /// Say whether a configuration file is valid, or whether a running proxy is ready
     Check(Check),
@@ -55,7 +76,14 @@ struct Check {
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Run { config } => told(app::run(&config)),
+        Command::Run {
+            config,
+            takeover,
+            takeover_limit,
+        } => {
+            let takeover = takeover.then_some(takeover_limit);
+            told(app::run(&config, RunOptions { takeover }))
+        }
         Command::Check(Check {
             ready: Some(url), ..
         }) => ready::run(&url),

@@ -232,10 +232,23 @@ pub enum LogLevel {
     Warn,
     /// Changes, and the end of each session.
     Info,
-    /// Each check.
+    /// Each check, and the beginning of each session.
     Debug,
     /// All there is.
     Trace,
+}
+
+impl LogLevel {
+    /// The word for it in the configuration.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// For one dial of a node, where a listener says nothing else.

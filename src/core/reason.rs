@@ -224,9 +224,10 @@ impl CloseReason {
         }
     }
 
-    /// HAProxy's two-letter termination code for the same end: who ended it (C client, S server,
-    /// D down, K killed by the operator, P proxy's limit, R resources, - nobody) and in which state
-    /// (D data, Q queue, C connecting).
+    /// HAProxy's two-letter termination code for the same end. First who ended it: C the client, S the
+    /// server or its full queue, D the server was found down, U a better server came up, K the operator, P a
+    /// limit of the proxy, R resources, - nobody; c and s the time-outs of either side. Then in which
+    /// state: D data, Q queue, C connecting.
     pub const fn haproxy_code(self) -> &'static str {
         match self {
             Self::Finished => "--",
@@ -235,10 +236,11 @@ impl CloseReason {
             Self::Demoted | Self::NodeDown | Self::NodeSilent | Self::LostData | Self::LinkDown => {
                 "DD"
             }
-            Self::NodeRemoved | Self::ListenerRemoved | Self::BetterTier | Self::Shutdown => "KD",
+            Self::NodeRemoved | Self::ListenerRemoved | Self::Shutdown => "KD",
+            Self::BetterTier => "UD",
             Self::Idle => "cD",
             Self::ParkTimeout => "sQ",
-            Self::ParkFull => "PQ",
+            Self::ParkFull => "SQ",
             Self::ParkLeft => "CQ",
             Self::ConnectionLimit => "PC",
             Self::NoDescriptors => "RC",

@@ -61,18 +61,31 @@ pub(super) struct Place {
     worker: usize,
 }
 
-/// Accepts until the phase changes or the port is closed, then once more what the kernel has completed
-/// already: closing the socket would reset it.
+/// Accepts while the proxy serves and the port stays, then once more what the kernel has completed
+/// already: closing the socket would reset it. One that another process has as well is left to that
+/// process.
 pub(super) async fn accept(
     worker: Rc<Worker>,
     port: Arc<Port>,
     socket: Rc<Listening>,
     mut phase: watch::Receiver<Phase>,
 ) {
+    let begun = tokio::select! {
+        begun = phase.wait_for(|phase| *phase != Phase::Holding) => begun.is_ok(),
+        () = port.closing.cancelled() => false,
+    };
+    if !begun {
+        // It ends before it was told to serve: what waits here is not for us.
+        return;
+    }
     tokio::select! {
+        biased;
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => {}
         () = port.closing.cancelled() => {}
         () = accept_for_ever(&worker, &port, &socket) => {}
+    }
+    if port.is_given() {
+        return;
     }
     let Ok(socket) = socket.raw() else { return };
     while let Ok((stream, peer)) = socket.accept() {

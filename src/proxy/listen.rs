@@ -4,18 +4,18 @@
 //! second instance share it too, silently; so each address is first bound without it, which fails when
 //! anybody else is there, and then the message names who.
 
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::holder::{self, Holder};
+use super::inherit::{self, FileOwner, Inherited};
+use super::socket_file::SocketFile;
 use super::stream::{Peer, RawStream, Stream, tune};
 use crate::config::model::Bind;
 
@@ -96,23 +96,26 @@ pub(super) enum Listening {
 pub(super) struct Opened {
     /// The address, with the port that was given for port 0.
     pub(super) bind: Bind,
-    /// One for each worker.
+    /// One for each worker, in their order; when there are more, they begin again at the first worker.
     pub(super) acceptors: Vec<Acceptor>,
     /// The socket file, removed on drop.
     pub(super) file: Option<SocketFile>,
+    /// Each socket once more, to hand over.
+    pub(super) originals: Vec<Inherited>,
 }
 
-/// A Unix socket's file, removed on drop unless another has been put in its place.
-#[derive(Debug)]
-pub(super) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-/// Opens a bind for so many workers.
-pub(super) fn open(listener: &Arc<str>, bind: &Bind, workers: usize) -> Result<Opened, BindError> {
+/// Opens a bind for so many workers, or takes the sockets of it that were inherited.
+pub(super) fn open(
+    listener: &Arc<str>,
+    bind: &Bind,
+    workers: usize,
+    inherited: &mut Vec<Inherited>,
+) -> Result<Opened, BindError> {
+    let ours: Vec<Inherited> = inherited
+        .extract_if(.., |each| each.bind == *bind)
+        .collect();
     let opened = match bind {
+        _ if !ours.is_empty() => inherit::adopt(ours, workers),
         Bind::Tcp(address) => open_tcp(*address, workers),
         Bind::Unix(path) => open_unix(path, workers),
     };
@@ -144,14 +147,10 @@ fn open_tcp(address: SocketAddr, workers: usize) -> io::Result<Opened> {
     // Port 0 has become a real one here, the same for all workers.
     let bound = probe.local_addr()?.as_socket().unwrap_or(address);
     drop(probe);
-    let acceptors = (0..workers)
-        .map(|_| listening(bound).map(Acceptor::Tcp))
+    let sockets = (0..workers)
+        .map(|_| listening(bound))
         .collect::<io::Result<_>>()?;
-    Ok(Opened {
-        bind: Bind::Tcp(bound),
-        acceptors,
-        file: None,
-    })
+    inherit::adopt(sockets, workers)
 }
 
 /// Whether a socket lets others bind the same address.
@@ -161,11 +160,10 @@ enum Sharing {
     AmongWorkers,
 }
 
-fn listening(address: SocketAddr) -> io::Result<TcpListener> {
+fn listening(address: SocketAddr) -> io::Result<Inherited> {
     let socket = tcp_socket(address, Sharing::AmongWorkers)?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+    Inherited::new(socket.into(), FileOwner::Other)
 }
 
 fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
@@ -187,56 +185,13 @@ fn tcp_socket(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
 }
 
 fn open_unix(path: &Path, workers: usize) -> io::Result<Opened> {
-    remove_stale(path)?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
-    let file = SocketFile::at(path)?;
+    let (socket, file) = SocketFile::bind(path)?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    let acceptors = (0..workers)
-        .map(|_| Ok(Acceptor::Unix(socket.try_clone()?.into())))
-        .collect::<io::Result<_>>()?;
+    let socket = Inherited::new(socket.into(), FileOwner::Proxy)?;
     Ok(Opened {
-        bind: Bind::Unix(path.to_owned()),
-        acceptors,
         file: Some(file),
+        ..inherit::adopt(vec![socket], workers)?
     })
-}
-
-/// Removes a socket that nobody listens on, as a crash leaves behind.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-        Ok(found) if !found.file_type().is_socket() => return Err(ErrorKind::AlreadyExists.into()),
-        Ok(_) => {}
-    }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // It lives, or it is full, or not ours to try: in any case it is not stale.
-        _ => Err(ErrorKind::AddrInUse.into()),
-    }
-}
-
-impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
-        let found = fs::symlink_metadata(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            device: found.dev(),
-            inode: found.ino(),
-        })
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|found| found.dev() == self.device && found.ino() == self.inode);
-        if ours && let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove our socket file");
-        }
-    }
 }
 
 impl Acceptor {
@@ -291,7 +246,13 @@ impl Listening {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    fn open(bind: &Bind, workers: usize) -> Result<Opened, BindError> {
+        super::open(&"rw".into(), bind, workers, &mut Vec::new())
+    }
 
     fn anywhere() -> Bind {
         Bind::Tcp(([127, 0, 0, 1], 0).into())
@@ -299,7 +260,7 @@ mod tests {
 
     #[test]
     fn workers_share_one_port_and_what_they_accept_is_tuned() {
-        let opened = open(&"rw".into(), &anywhere(), 2).unwrap();
+        let opened = open(&anywhere(), 2).unwrap();
         let Bind::Tcp(address) = opened.bind else {
             panic!("no TCP address")
         };
@@ -318,8 +279,8 @@ mod tests {
 
     #[test]
     fn a_second_instance_is_told_who_is_there() {
-        let first = open(&"rw".into(), &anywhere(), 2).unwrap();
-        let error = open(&"rw".into(), &first.bind, 2).unwrap_err();
+        let first = open(&anywhere(), 2).unwrap();
+        let error = open(&first.bind, 2).unwrap_err();
         let text = error.to_string();
         assert!(
             text.contains(&format!("pid {}", std::process::id())),
@@ -335,8 +296,8 @@ mod tests {
         let bind = Bind::Unix(path.clone());
         // What a crash leaves behind: the file without a listener.
         drop(UnixListener::bind(&path).unwrap());
-        let first = open(&"rw".into(), &bind, 2).unwrap();
-        let error = open(&"rw".into(), &bind, 2).unwrap_err();
+        let first = open(&bind, 2).unwrap();
+        let error = open(&bind, 2).unwrap_err();
         assert!(
             error
                 .to_string()
@@ -346,8 +307,39 @@ mod tests {
         drop(first);
         assert!(!path.exists(), "removed at the end");
         fs::write(&path, "precious").unwrap();
-        let error = open(&"rw".into(), &bind, 2).unwrap_err();
+        let error = open(&bind, 2).unwrap_err();
         assert!(matches!(error, BindError::NotASocket { .. }), "{error}");
         assert!(path.exists());
+    }
+
+    #[test]
+    fn every_inherited_socket_has_a_worker_and_every_worker_a_socket() {
+        for (before, after) in [(3, 2), (2, 3), (2, 2)] {
+            let first = open(&anywhere(), before).unwrap();
+            let mut inherited = first
+                .originals
+                .iter()
+                .map(|each| each.another().unwrap())
+                .collect();
+            let clients: Vec<_> = (0..20)
+                .map(|_| {
+                    let Bind::Tcp(address) = first.bind else {
+                        panic!("no TCP address")
+                    };
+                    std::net::TcpStream::connect(address).unwrap()
+                })
+                .collect();
+            let second = super::open(&"rw".into(), &first.bind, after, &mut inherited).unwrap();
+            assert_eq!(second.originals.len(), before);
+            assert!(inherited.is_empty());
+            drop(first);
+            let served = (0..after).map(|worker| {
+                let own = second.acceptors.iter().skip(worker).step_by(after);
+                assert!(own.len() > 0, "worker {worker} of {after} has a socket");
+                own.map(|each| std::iter::from_fn(|| each.accept().ok()).count())
+                    .sum::<usize>()
+            });
+            assert_eq!(served.sum::<usize>(), clients.len());
+        }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Port {
     pub(super) listener: ArcSwap<Listener>,
     /// Told when it is to be closed.
     pub(super) closing: CancellationToken,
+    /// Another process goes on with its sockets.
+    given: AtomicBool,
     /// Each open socket holds a receiver.
     pub(super) open: watch::Sender<()>,
 }
@@ -71,8 +73,19 @@ impl Port {
         Arc::new(Self {
             listener: ArcSwap::new(listener),
             closing: CancellationToken::new(),
+            given: AtomicBool::new(false),
             open: watch::Sender::new(()),
         })
+    }
+
+    /// From its closing on, what waits at its sockets is another process's.
+    pub(super) fn give(&self) {
+        self.given.store(true, Ordering::Release);
+    }
+
+    /// Whether another process goes on with its sockets.
+    pub(super) fn is_given(&self) -> bool {
+        self.given.load(Ordering::Acquire)
     }
 
     /// Closes it: what the kernel had completed is served. Returns when the sockets are closed.

@@ -15,12 +15,15 @@ mod accept;
 mod descriptors;
 mod dial;
 mod holder;
+mod inherit;
 mod listen;
 mod listener;
 mod loads;
 mod nodes;
 mod park;
 mod plain;
+mod ports;
+mod pulse;
 mod reject;
 mod relay;
 mod reload;
@@ -28,15 +31,16 @@ mod route;
 mod run;
 mod session;
 mod sniff;
+mod socket_file;
 mod stream;
 mod table;
 mod telemetry;
 mod worker;
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc as std_mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -45,11 +49,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 pub use holder::Holder;
+pub use inherit::{FileOwner, Inherited};
 pub use listen::BindError;
 pub use loads::Loads;
 #[doc(hidden)]
 pub use plain::relay_plainly;
+pub use ports::Listening;
+pub use pulse::Pulse;
+pub use socket_file::SocketFile;
 
+use crate::clock;
 use crate::config::model::{Bind, ListenerConfig};
 use crate::core::alarm::Alarm;
 use crate::core::ids::ListenerId;
@@ -57,7 +66,7 @@ use crate::core::snapshot::Snapshot;
 use crate::journal::Journal;
 use listen::Acceptor;
 use listener::{Listener, Port};
-use reload::OpenPort;
+use ports::OpenPort;
 use run::{Handed, Orders, Outfit, Phase};
 use worker::{Door, Shared};
 
@@ -73,6 +82,21 @@ pub struct ProxySettings {
     pub workers: usize,
     /// Descriptors that the rest of the process will need beside those that it has open now.
     pub spare_descriptors: usize,
+    /// Listening sockets that are open already; those that no listener wants are closed.
+    pub inherited: Vec<Inherited>,
+    /// When to accept.
+    pub begin: Begin,
+    /// Whether another process may be given the listening sockets: that costs a second descriptor of each.
+    pub may_hand_over: bool,
+}
+
+/// When the data plane begins to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// As soon as it is there.
+    AtOnce,
+    /// After [`Proxy::serve`].
+    WhenTold,
 }
 
 /// Where the data plane learns how to route, and whom it tells what it notices.
@@ -109,7 +133,9 @@ pub enum StartError {
 /// The running data plane. Dropped without [`Proxy::shutdown`], it closes all sessions at once.
 pub struct Proxy {
     shared: Arc<Shared>,
-    ports: Mutex<Vec<OpenPort>>,
+    ports: Listening,
+    /// Whether a second descriptor of each socket is kept.
+    may_hand_over: bool,
     phase: watch::Sender<Phase>,
     /// Every open listening socket holds a receiver.
     accepting: watch::Sender<()>,
@@ -121,38 +147,29 @@ pub struct Proxy {
 pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
     let workers = settings.workers.max(1);
     let loads = Arc::new(Loads::new(workers));
-    let mut sockets: Vec<Vec<(Arc<Port>, Acceptor)>> = (0..workers).map(|_| Vec::new()).collect();
-    let (mut listeners, mut ports) = (Vec::new(), Vec::new());
-    for config in settings.listeners {
-        let listener = Arc::new(Listener::new(config, &loads));
-        let config = listener.config();
-        for bind in &config.binds {
-            let opened = listen::open(&config.name, bind, workers)?;
-            let port = Port::new(Arc::clone(&listener));
-            for (worker, acceptor) in sockets.iter_mut().zip(opened.acceptors) {
-                worker.push((Arc::clone(&port), acceptor));
-            }
-            ports.push(OpenPort {
-                written: bind.clone(),
-                bound: opened.bind,
-                port,
-                file: opened.file,
-            });
-        }
-        listeners.push(listener);
-    }
+    let opening = open_all(settings, workers, &loads)?;
+    let Opening {
+        listeners,
+        ports,
+        sockets,
+        ..
+    } = opening;
     let doors = (0..workers).map(|index| door(loads.worker(index)));
     let (doors, ways): (Vec<_>, Vec<_>) = doors.unzip();
-    let spare = settings.spare_descriptors + descriptors::of_workers(workers, ports.len());
+    let spare = opening.spare_descriptors + descriptors::of_workers(workers, ports.len());
     let shared = Arc::new(Shared {
         listeners: ArcSwap::from_pointee(listeners),
         loads,
         alarms: feed.alarms,
         journal: feed.journal,
         most_connections: AtomicUsize::new(descriptors::connections(spare)),
+        pulse: Pulse::new(workers, clock::now()),
         doors,
     });
-    let (phase, watched) = watch::channel(Phase::Serving);
+    let (phase, watched) = watch::channel(match opening.begin {
+        Begin::AtOnce => Phase::Serving,
+        Begin::WhenTold => Phase::Holding,
+    });
     let (accepting, open) = watch::channel(());
     let outfits = sockets.into_iter().zip(ways).enumerate();
     let outfits = outfits.map(|(index, (sockets, (handed, orders)))| Outfit {
@@ -168,11 +185,54 @@ pub fn start(settings: ProxySettings, feed: Feed) -> Result<Proxy, StartError> {
     let threads = spawn(outfits.collect())?;
     Ok(Proxy {
         shared,
-        ports: Mutex::new(ports),
+        ports: Listening::of(ports),
+        may_hand_over: opening.may_hand_over,
         phase,
         accepting,
         threads,
     })
+}
+
+/// All binds, open, and the sockets of each worker.
+struct Opening {
+    listeners: Vec<Arc<Listener>>,
+    ports: Vec<OpenPort>,
+    sockets: Vec<Vec<(Arc<Port>, Acceptor)>>,
+    spare_descriptors: usize,
+    begin: Begin,
+    may_hand_over: bool,
+}
+
+fn open_all(settings: ProxySettings, workers: usize, loads: &Loads) -> Result<Opening, BindError> {
+    let mut inherited = settings.inherited;
+    let mut opening = Opening {
+        listeners: Vec::new(),
+        ports: Vec::new(),
+        sockets: (0..workers).map(|_| Vec::new()).collect(),
+        spare_descriptors: settings.spare_descriptors,
+        begin: settings.begin,
+        may_hand_over: settings.may_hand_over,
+    };
+    for config in settings.listeners {
+        let listener = Arc::new(Listener::new(config, loads));
+        let config = listener.config();
+        for bind in &config.binds {
+            let before = inherited.len();
+            let opened = listen::open(&config.name, bind, workers, &mut inherited)?;
+            let (mut open, acceptors) =
+                OpenPort::new(&listener, bind, opened, settings.may_hand_over);
+            open.inherited = inherited.len() < before;
+            for (place, acceptor) in acceptors.into_iter().enumerate() {
+                opening.sockets[place % workers].push((Arc::clone(&open.port), acceptor));
+            }
+            opening.ports.push(open);
+        }
+        opening.listeners.push(listener);
+    }
+    for unwanted in inherited {
+        tracing::warn!(target: "rolecall::proxy", "no listener of ours has {}, a socket that was handed to us: closed here", unwanted.bind);
+    }
+    Ok(opening)
 }
 
 /// A worker's door, and what comes in by it.
@@ -216,7 +276,7 @@ impl std::fmt::Debug for Proxy {
 impl Proxy {
     /// Where it listens, with the real port where the configuration says port 0.
     pub fn bound(&self) -> Vec<(ListenerId, Bind)> {
-        let ports = self.ports();
+        let ports = self.ports.lock();
         let bound = ports.iter();
         bound
             .map(|open| (open.port.listener.load().config().id, open.bound.clone()))
@@ -228,12 +288,26 @@ impl Proxy {
         Arc::clone(&self.shared.loads)
     }
 
+    /// Whether the workers move.
+    pub fn pulse(&self) -> Pulse {
+        self.shared.pulse.clone()
+    }
+
+    /// Begins to accept, where that was put off ([`Begin::WhenTold`]).
+    pub fn serve(&self) {
+        self.advance(Phase::Holding, Phase::Serving);
+    }
+
     /// Stops accepting. Returns when every listening socket has been closed; what the kernel had
     /// completed before is served. Sessions go on.
     pub async fn drain(&self) {
+        // Ours first: a socket that a second descriptor keeps open would go on taking connections
+        // after its worker has looked for the last time.
+        self.ports.let_go();
+        self.advance(Phase::Holding, Phase::Closing);
         self.advance(Phase::Serving, Phase::Closing);
         self.accepting.closed().await;
-        self.ports().clear();
+        self.ports.lock().clear();
         self.advance(Phase::Closing, Phase::Draining);
     }
 
@@ -252,10 +326,6 @@ impl Proxy {
                 tracing::error!(target: "rolecall::proxy", "a worker thread had panicked: please report this bug");
             }
         }
-    }
-
-    fn ports(&self) -> MutexGuard<'_, Vec<OpenPort>> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn advance(&self, from: Phase, to: Phase) {

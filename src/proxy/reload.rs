@@ -6,22 +6,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::listen::{self, BindError, Opened, SocketFile};
-use super::listener::{Listener, Port};
+use super::listen::{self, BindError, Opened};
+use super::listener::Listener;
+use super::ports::OpenPort;
 use super::worker::Order;
 use super::{Proxy, descriptors};
 use crate::config::model::{Bind, ListenerConfig};
-
-/// One address that is open.
-pub(super) struct OpenPort {
-    /// As configured.
-    pub(super) written: Bind,
-    /// The same with the real port where that says 0.
-    pub(super) bound: Bind,
-    pub(super) port: Arc<Port>,
-    /// The socket file, removed on drop.
-    pub(super) file: Option<SocketFile>,
-}
 
 impl Proxy {
     /// Serves these listeners from now on, known by their numbers. Open connections stay, under the new
@@ -39,7 +29,7 @@ impl Proxy {
         let listeners = self.configure(configs);
         self.announce(&listeners, opened);
         let gone = self.reassign(&listeners);
-        let binds = self.ports().len();
+        let binds = self.ports.lock().len();
         // What is open counts as used, sessions included: they are given back to the limit.
         let spare = spare_descriptors + descriptors::of_workers(self.shared.doors.len(), binds);
         let doors = self.shared.doors.iter();
@@ -53,20 +43,20 @@ impl Proxy {
             let _ = door.orders.send(Order::Judge);
         }
         for open in gone {
-            drop(open.file);
-            open.port.close().await;
+            open.close().await;
         }
         Ok(())
     }
 
     /// Opens every address that is not open yet.
     fn open_new(&self, configs: &[ListenerConfig]) -> Result<Vec<(Bind, Opened)>, BindError> {
-        let ports = self.ports();
+        let ports = self.ports.lock();
         let is_open = |bind: &Bind| ports.iter().any(|open| open.written == *bind);
         let mut all = Vec::new();
         for config in configs {
             for bind in config.binds.iter().filter(|bind| !is_open(bind)) {
-                let opened = listen::open(&config.name, bind, self.shared.doors.len())?;
+                let opened =
+                    listen::open(&config.name, bind, self.shared.doors.len(), &mut Vec::new())?;
                 all.push((bind.clone(), opened));
             }
         }
@@ -104,25 +94,20 @@ impl Proxy {
             let Some(listener) = owner(listeners, &written) else {
                 continue;
             };
-            let port = Port::new(Arc::clone(listener));
-            for (door, acceptor) in self.shared.doors.iter().zip(opened.acceptors) {
+            let (open, acceptors) = OpenPort::new(listener, &written, opened, self.may_hand_over);
+            for (door, acceptor) in self.shared.doors.iter().zip(acceptors) {
                 let accepting = self.accepting.subscribe();
-                let _ = door
-                    .orders
-                    .send(Order::Listen(Arc::clone(&port), acceptor, accepting));
+                let _ =
+                    door.orders
+                        .send(Order::Listen(Arc::clone(&open.port), acceptor, accepting));
             }
-            self.ports().push(OpenPort {
-                written,
-                bound: opened.bind,
-                port,
-                file: opened.file,
-            });
+            self.ports.lock().push(open);
         }
     }
 
     /// Gives each open address to its listener. Returns those that nobody has any more.
     fn reassign(&self, listeners: &[Arc<Listener>]) -> Vec<OpenPort> {
-        let mut ports = self.ports();
+        let mut ports = self.ports.lock();
         let (stay, gone) = ports
             .drain(..)
             .partition(|open| owner(listeners, &open.written).is_some());

@@ -124,6 +124,11 @@ async fn join(connection: &Connection, reserved: Reserved, refused: &mut Refused
             let Some(seat) = still_right(connection, reserved.seat) else {
                 return Joined::Outdated;
             };
+            tracing::debug!(
+                target: "rolecall::session",
+                listener = %connection.config().name, client = %connection.peer(), node = %node.name,
+                "joined to {}", node.name
+            );
             connection.entry().join(reserved.claim, seat, now);
             Joined::Node(stream)
         }

@@ -15,6 +15,7 @@ use super::accept::{Incoming, accept, take_over};
 use super::listen::Acceptor;
 use super::listener::Port;
 use super::worker::{Order, Shared, Worker};
+use crate::clock;
 use crate::core::snapshot::Snapshot;
 
 /// The sweep's period, where no time-out is so short that it needs a shorter one.
@@ -26,6 +27,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How far the proxy has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Nobody is served yet: the process that we take over from still does.
+    Holding,
     /// Connections are accepted.
     Serving,
     /// Listening sockets are being closed. No worker leaves yet: another may still hand it a connection.
@@ -70,7 +73,8 @@ pub(super) fn run(outfit: Outfit, started: &std_mpsc::Sender<io::Result<()>>) {
                 Err(error) => tell(Err(error)),
                 Ok((worker, phase)) => {
                     tell(Ok(()));
-                    live(worker, phase).await;
+                    live(Rc::clone(&worker), phase).await;
+                    worker.shared.pulse.end(worker.index);
                 }
             }
         }),
@@ -191,6 +195,7 @@ async fn sweep(worker: Rc<Worker>) {
     loop {
         // A reload may have changed the limits.
         sleep(sweep_period(&worker.shared)).await;
+        worker.shared.pulse.beat(worker.index, clock::now());
         worker.sweep();
     }
 }

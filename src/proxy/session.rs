@@ -94,6 +94,10 @@ impl Connection {
         &self.row.entry
     }
 
+    pub(super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     pub(super) fn listener(&self) -> &Arc<Listener> {
         &self.row.entry.listener
     }

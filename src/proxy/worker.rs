@@ -19,6 +19,7 @@ use super::listen::Acceptor;
 use super::listener::{Listener, Port};
 use super::loads::Loads;
 use super::nodes::Nodes;
+use super::pulse::Pulse;
 use super::relay::{BUFFER_SIZE, SharedBuffer};
 use super::table::{Entry, Table};
 use crate::clock;
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     pub(super) journal: Journal,
     /// As many as descriptors allow.
     pub(super) most_connections: AtomicUsize,
+    /// Where each worker says that it lives.
+    pub(super) pulse: Pulse,
     /// One for each worker.
     pub(super) doors: Vec<Door>,
 }

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &["core"]),
     ("telemetry", &["config::model"]),
     ("journal", &["core"]),
+    ("notify", &[]),
     ("api", &[]),
     (
         "check",
@@ -48,6 +49,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "api",
             "check::Control",
             "proxy::Loads",
+            "proxy::Inherited",
+            "proxy::FileOwner",
+            "proxy::SocketFile",
             "switchover::Director",
         ],
     ),
@@ -63,6 +67,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "check::Control",
         ],
     ),
+    (
+        "takeover",
+        &[
+            "config::model",
+            "core::time",
+            "proxy::Inherited",
+            "proxy::FileOwner",
+            "proxy::SocketFile",
+        ],
+    ),
     ("demo", &["config"]),
     (
         "app",
@@ -75,6 +89,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
             "metrics",
             "journal",
+            "notify",
+            "takeover",
             "core",
             "clock",
         ],

@@ -11,6 +11,7 @@ pub(crate) mod client;
 pub(crate) mod desk;
 pub(crate) mod fake;
 pub(crate) mod liar;
+pub(crate) mod manager;
 pub(crate) mod metrics;
 pub(crate) mod net;
 pub(crate) mod process;
@@ -25,6 +26,11 @@ use std::time::{Duration, Instant};
 
 /// How long anything may take that should come at once: generous, for slow machines.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// A directory that goes with its owner.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::TempDir::new().expect("a temporary directory")
+}
 
 /// Polls until `probe` gives a value; panics at the deadline with what was waited for.
 #[track_caller]

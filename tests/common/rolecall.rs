@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -19,8 +20,14 @@ use super::{SOON, eventually};
 #[derive(Clone, Default)]
 pub(crate) struct Launch {
     pub(crate) env: Vec<(String, String)>,
-    /// Words for the shell's `ulimit`, set before the binary runs.
-    pub(crate) ulimit: Option<String>,
+    /// What a shell does before it becomes the binary.
+    pub(crate) prelude: Option<String>,
+    /// Standard input; nothing by default.
+    pub(crate) stdin: Option<Arc<File>>,
+    /// Where standard output goes instead of the log that tests read.
+    pub(crate) stdout: Option<Arc<File>>,
+    /// Further arguments of `run`.
+    pub(crate) arguments: Vec<String>,
 }
 
 /// A running proxy; killed when dropped, its log shown when the test fails.
@@ -52,11 +59,11 @@ impl Rolecall {
         fs::write(&file, config).expect("write rolecall.yaml");
         let log = File::create(dir.path().join("rolecall.log")).expect("create rolecall.log");
         let binary = env!("CARGO_BIN_EXE_rolecall");
-        let mut command = match &launch.ulimit {
+        let mut command = match &launch.prelude {
             None => Command::new(binary),
             Some(words) => {
                 let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit {words} && exec \"$0\" \"$@\"")]);
+                shell.args(["-c", &format!("{words} && exec \"$0\" \"$@\"")]);
                 shell.arg(binary);
                 shell
             }
@@ -64,9 +71,20 @@ impl Rolecall {
         command
             .args(["run", "-c"])
             .arg(&file)
+            .args(&launch.arguments)
             .envs(launch.env.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a second handle"))
+            .stdin(match launch.stdin.as_deref() {
+                Some(file) => file.try_clone().expect("a second handle").into(),
+                None => Stdio::null(),
+            })
+            .stdout(
+                launch
+                    .stdout
+                    .as_deref()
+                    .unwrap_or(&log)
+                    .try_clone()
+                    .expect("a second handle"),
+            )
             .stderr(log);
         Self {
             process: Process::spawn(&mut command),

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::net::free_address;
 use super::redis::RedisNode;
@@ -19,6 +22,7 @@ pub(crate) struct Topology {
     top: Vec<String>,
     admin: Vec<String>,
     log: String,
+    admin_http: Option<SocketAddr>,
     has_local: bool,
     launch: Launch,
 }
@@ -33,6 +37,7 @@ impl Topology {
             top: Vec::new(),
             admin: Vec::new(),
             log: "{ format: text, level: info }".to_owned(),
+            admin_http: None,
             has_local: false,
             launch: Launch::default(),
         }
@@ -174,15 +179,42 @@ impl Topology {
         self
     }
 
+    /// Sends the proxy's log elsewhere.
+    pub(crate) fn stdout(mut self, file: File) -> Self {
+        self.launch.stdout = Some(Arc::new(file));
+        self
+    }
+
+    /// Hands the proxy a listening socket as systemd does.
+    pub(crate) fn activated_by(mut self, socket: TcpListener) -> Self {
+        self.launch.stdin = Some(Arc::new(File::from(OwnedFd::from(socket))));
+        // The third descriptor is the first that systemd uses.
+        let words = "exec 3<&0 0</dev/null && export LISTEN_PID=$$ LISTEN_FDS=1";
+        self.launch.prelude = Some(words.to_owned());
+        self
+    }
+
+    /// Sets where the proxy answers HTTP; an address of its own for each start by default.
+    pub(crate) fn admin_at(mut self, address: SocketAddr) -> Self {
+        self.admin_http = Some(address);
+        self
+    }
+
+    /// Adds an argument of `rolecall run`.
+    pub(crate) fn argument(mut self, word: &str) -> Self {
+        self.launch.arguments.push(word.to_owned());
+        self
+    }
+
     /// Gives the proxy only so many descriptors, as its hard limit.
     pub(crate) fn descriptors(mut self, limit: u32) -> Self {
-        self.launch.ulimit = Some(format!("-n {limit}"));
+        self.launch.prelude = Some(format!("ulimit -n {limit}"));
         self
     }
 
     /// Gives the proxy only so many descriptors at its start; the hard limit stays.
     pub(crate) fn soft_descriptors(mut self, limit: u32) -> Self {
-        self.launch.ulimit = Some(format!("-S -n {limit}"));
+        self.launch.prelude = Some(format!("ulimit -S -n {limit}"));
         self
     }
 
@@ -205,7 +237,7 @@ impl Topology {
     /// Starts the proxy and does not wait.
     #[track_caller]
     pub(crate) fn spawn(&self) -> Rolecall {
-        self.spawn_at(free_address())
+        self.spawn_at(self.admin_http.unwrap_or_else(free_address))
     }
 
     /// The same with a given address for `admin.http`.

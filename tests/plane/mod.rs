@@ -15,7 +15,7 @@ use rolecall::core::ids::{GroupId, ListenerId, NodeId};
 use rolecall::core::reason::Ineligible;
 use rolecall::core::snapshot::{GroupView, NodeView, PrimaryView, Silence, Snapshot};
 use rolecall::journal::Journal;
-use rolecall::proxy::{self, Feed, Loads, Proxy, ProxySettings, StartError};
+use rolecall::proxy::{self, Begin, Feed, Loads, Proxy, ProxySettings, StartError};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
@@ -185,6 +185,9 @@ impl Builder {
         let (sender, alarms) = mpsc::unbounded_channel();
         let settings = ProxySettings {
             spare_descriptors: 0,
+            inherited: Vec::new(),
+            begin: Begin::AtOnce,
+            may_hand_over: false,
             listeners: vec![self.listener],
             workers: self.workers,
         };
