@@ -32,7 +32,7 @@ impl Place {
     fn new(nodes: &[&RedisNode]) -> Self {
         let dir = scratch();
         let topology = Topology::standard(nodes)
-            .admin_socket(&dir.path().join("admin.sock"))
+            .socket(&dir.path().join("admin.sock"))
             .admin_at(free_address());
         Self { dir, topology }
     }
