@@ -10,7 +10,8 @@ use rolecall::check::Control;
 use rolecall::config;
 use rolecall::config::model::InForce;
 use rolecall::journal::Journal;
-use tokio::sync::watch;
+use rolecall::switchover::Director;
+use tokio::sync::{mpsc, watch};
 
 /// Of a proxy that does nothing.
 pub(crate) fn sources() -> Sources {
@@ -28,8 +29,15 @@ pub(crate) fn sources() -> Sources {
         control: Control::default(),
         journal: Journal::default(),
         loads: Arc::default(),
-        in_force: config,
+        in_force: config.clone(),
         draining: Arc::default(),
+        reload: mpsc::channel(1).0,
+        director: Director {
+            control: Control::default(),
+            journal: Journal::default(),
+            in_force: config,
+            busy: Arc::default(),
+        },
         set_level: Arc::new(|_| ()),
     }
 }
