@@ -113,7 +113,8 @@ fn a_bad_file_or_a_taken_address_changes_nothing_and_says_why() {
     assert_eq!(session.node(), "redis-1");
 
     // The other change of the same file must not come into force either.
-    let taken = a.address();
+    let taken = free_address();
+    let _holder = std::net::TcpListener::bind(taken).expect("listen");
     let with_taken = topology
         .clone()
         .listener_at("taken", taken, "read-only", "")
