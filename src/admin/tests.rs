@@ -59,8 +59,15 @@ pub(super) fn state() -> AdminState {
             control: Control::default(),
             journal: Journal::default(),
             loads: Arc::default(),
-            in_force: config,
+            in_force: config.clone(),
             draining: Arc::default(),
+            reload: mpsc::channel(1).0,
+            director: crate::switchover::Director {
+                control: Control::default(),
+                journal: crate::journal::Journal::default(),
+                in_force: config,
+                busy: Arc::default(),
+            },
             set_level: Arc::new(|_| ()),
         },
     }

@@ -38,8 +38,15 @@ pub(crate) fn sources() -> Sources {
         control: Control::default(),
         journal: Journal::default(),
         loads: Arc::default(),
-        in_force: config,
+        in_force: config.clone(),
         draining: Arc::default(),
+        reload: mpsc::channel(1).0,
+        director: Director {
+            control: Control::default(),
+            journal: Journal::default(),
+            in_force: config,
+            busy: Arc::default(),
+        },
         set_level: Arc::new(|_| ()),
     }
 }
