@@ -198,11 +198,7 @@ mod tests {
     fn a_name_that_is_in_two_groups_needs_its_group() {
         let groups = [group("one"), group("two")];
         let refused = |name, group| {
-<<<<<<< HEAD
-            let refusal = find(&groups, name, group).map(|_| ()).expect_err("a refusal");
-=======
             let refusal = find(&groups, name, group).expect_err("a refusal");
->>>>>>> admin
             (refusal.status.as_u16(), refusal.why)
         };
         let (status, why) = refused("redis-1", None);

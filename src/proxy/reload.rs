@@ -79,10 +79,7 @@ impl Proxy {
 
     /// Gives each listener its new configuration, and makes those that are new. Returns all of them, and
     /// those that are no longer there.
-    fn configure(
-        &self,
-        configs: Vec<ListenerConfig>,
-    ) -> (Vec<Arc<Listener>>, Vec<Arc<Listener>>) {
+    fn configure(&self, configs: Vec<ListenerConfig>) -> (Vec<Arc<Listener>>, Vec<Arc<Listener>>) {
         let before = self.shared.listeners.load_full();
         let listeners: Vec<Arc<Listener>> = configs
             .into_iter()
