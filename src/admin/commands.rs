@@ -42,6 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOST_PATIENCE: u64 = 40_000;
 
 /// Why a command was not carried out.
+#[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     /// One sentence.

@@ -8,8 +8,6 @@ use tokio::sync::{mpsc, watch};
 use super::{AdminState, Sources};
 use crate::check::Control;
 use crate::config::model::{Config, InForce};
-use crate::journal::Journal;
-use crate::switchover::Director;
 
 pub(super) const CONFIG: &str = "
 groups:
@@ -43,24 +41,22 @@ pub(super) fn in_force() -> InForce {
 pub(super) fn state() -> AdminState {
     let (_, metrics) = crate::metrics::recorder().expect("a recorder");
     let (_, config) = watch::channel(in_force());
-    // Nobody hears them: these tests order nothing.
-    let (reload, _) = mpsc::channel(1);
     AdminState {
         metrics,
         readiness: Arc::new(Vec::new),
         sources: Sources {
-            reload,
-            director: Director {
+            control: Control::default(),
+            journal: crate::journal::Journal::default(),
+            loads: Arc::default(),
+            in_force: config.clone(),
+            draining: Arc::default(),
+            reload: mpsc::channel(1).0,
+            director: crate::switchover::Director {
                 control: Control::default(),
-                journal: Journal::default(),
-                in_force: config.clone(),
+                journal: crate::journal::Journal::default(),
+                in_force: config,
                 busy: Arc::default(),
             },
-            control: Control::default(),
-            journal: Journal::default(),
-            loads: Arc::default(),
-            in_force: config,
-            draining: Arc::default(),
             set_level: Arc::new(|_| ()),
         },
     }

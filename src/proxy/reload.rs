@@ -26,9 +26,13 @@ impl Proxy {
         spare_descriptors: usize,
     ) -> Result<(), BindError> {
         let opened = self.open_new(&configs)?;
-        let listeners = self.configure(configs);
+        let (listeners, removed) = self.configure(configs);
         self.announce(&listeners, opened);
+        // First the addresses, then the end of what was there: who comes now comes to the new listener.
         let gone = self.reassign(&listeners);
+        for listener in removed {
+            listener.remove();
+        }
         let binds = self.ports.lock().len();
         // What is open counts as used, sessions included: they are given back to the limit.
         let spare = spare_descriptors + descriptors::of_workers(self.shared.doors.len(), binds);
@@ -63,8 +67,9 @@ impl Proxy {
         Ok(all)
     }
 
-    /// Gives each listener its new configuration, makes those that are new, and takes out the others.
-    fn configure(&self, configs: Vec<ListenerConfig>) -> Vec<Arc<Listener>> {
+    /// Gives each listener its new configuration, and makes those that are new. Returns all of them, and
+    /// those that are no longer there.
+    fn configure(&self, configs: Vec<ListenerConfig>) -> (Vec<Arc<Listener>>, Vec<Arc<Listener>>) {
         let before = self.shared.listeners.load_full();
         let listeners: Vec<Arc<Listener>> = configs
             .into_iter()
@@ -79,13 +84,10 @@ impl Proxy {
                 }
             })
             .collect();
-        for old in before.iter() {
-            if !listeners.iter().any(|listener| Arc::ptr_eq(listener, old)) {
-                old.remove();
-            }
-        }
+        let stays = |old: &Arc<Listener>| listeners.iter().any(|each| Arc::ptr_eq(each, old));
+        let removed = before.iter().filter(|old| !stays(old)).cloned().collect();
         self.shared.listeners.store(Arc::new(listeners.clone()));
-        listeners
+        (listeners, removed)
     }
 
     /// Has the workers accept at the new addresses.

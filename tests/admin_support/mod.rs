@@ -25,21 +25,19 @@ pub(crate) fn sources() -> Sources {
         refused: None,
         config: Arc::new(config),
     });
-    // Nobody hears them: these tests order nothing.
-    let (reload, _) = mpsc::channel(1);
     Sources {
-        reload,
-        director: Director {
-            control: Control::default(),
-            journal: Journal::default(),
-            in_force: config.clone(),
-            busy: Arc::default(),
-        },
         control: Control::default(),
         journal: Journal::default(),
         loads: Arc::default(),
-        in_force: config,
+        in_force: config.clone(),
         draining: Arc::default(),
+        reload: mpsc::channel(1).0,
+        director: Director {
+            control: Control::default(),
+            journal: Journal::default(),
+            in_force: config,
+            busy: Arc::default(),
+        },
         set_level: Arc::new(|_| ()),
     }
 }
