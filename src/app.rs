@@ -2,6 +2,7 @@
 
 mod handover;
 mod house;
+mod orders;
 mod ready;
 mod reload;
 mod service;
@@ -144,6 +145,7 @@ async fn control(
     if let Some(predecessor) = legacy.predecessor.take() {
         let config = house.config();
         let ours = handover::Ours {
+            control: house.checks.control(),
             proxy: &house.proxy,
             admin: &mut admin,
             config: &config,

@@ -6,12 +6,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::SOON;
 use common::client::Client;
 use common::manager::Manager;
 use common::net::free_address;
 use common::redis::redis_group;
 use common::topology::Topology;
+use common::{SOON, eventually};
 
 const NODES: [&str; 3] = ["redis-1", "redis-2", "redis-3"];
 
@@ -97,4 +97,31 @@ fn the_watchdog_of_another_process_is_not_fed() {
         .filter(|message| message.contains("WATCHDOG"))
         .collect();
     assert!(fed.is_empty(), "{fed:?}");
+}
+
+#[test]
+fn a_reload_is_told_and_the_status_counts_the_new_listeners() {
+    let [a] = redis_group(["redis-1"]);
+    let manager = Manager::new();
+    let before = Topology::new()
+        .node(&a)
+        .listener("redis-rw", "read-write", "")
+        .env("NOTIFY_SOCKET", &manager.address());
+    let mut proxy = before.start();
+    manager.wait_for("READY=1");
+    let after = before.clone().listener("more", "read-write", "");
+    proxy.reload(&after);
+    let stamp = manager.wait_for("MONOTONIC_USEC=");
+    assert_ne!(stamp, "MONOTONIC_USEC=0");
+    manager.wait_for("READY=1");
+    let status = || manager.wait_for("STATUS=");
+    eventually(SOON, "the status follows", || {
+        status().contains("2 listeners")
+    });
+    // What is refused ends as well, or the manager would wait for it.
+    proxy.reload_text("groups: {}");
+    manager.wait_for("MONOTONIC_USEC=");
+    manager.wait_for("READY=1");
+    proxy.wait_metric("rolecall_config_last_reload_successful", &[], 0.0);
+    assert_eq!(proxy.node_of("more"), "redis-1");
 }

@@ -10,18 +10,20 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::RunError;
 use super::house::House;
 use super::ready::{VERDICT_LIMIT, first_verdicts};
 use super::signals::Signals;
+use super::{RunError, orders};
 use crate::admin::Admin;
+use crate::check::Control;
 use crate::config::model::{AdminConfig, Bind, Config};
 use crate::core::snapshot::{Snapshot, Target};
 use crate::core::time::in_words;
 use crate::notify::Origin;
-use crate::proxy::{Inherited, Proxy};
+use crate::proxy::{Inherited, Listening, Proxy};
+use crate::switchover::Director;
 use crate::takeover::{
-    self, Activated, Estate, Predecessor, Primary, Successor, TakeoverError, path_beside,
+    self, Activated, Estate, Predecessor, Primary, Showing, Successor, TakeoverError, path_beside,
 };
 
 /// What is there before we begin.
@@ -105,6 +107,7 @@ const ELECTION_LIMIT: Duration = Duration::from_secs(40);
 
 /// What a successor begins with.
 pub(super) struct Ours<'a> {
+    pub(super) control: Control,
     pub(super) proxy: &'a Proxy,
     pub(super) admin: &'a mut Admin,
     pub(super) config: &'a Config,
@@ -116,6 +119,7 @@ pub(super) struct Ours<'a> {
 pub(super) async fn succeed(predecessor: Predecessor, ours: Ours<'_>) -> Result<(), TakeoverError> {
     let (proxy, config) = (ours.proxy, ours.config);
     first_verdicts(ours.snapshots.clone(), &config.listeners).await;
+    orders::obey(&ours.control, &predecessor.orders).await;
     same_primaries(&predecessor.primaries, config, ours.snapshots).await?;
     proxy.serve();
     let pid = predecessor.pid;
@@ -185,28 +189,59 @@ fn primaries(snapshot: &Snapshot) -> Vec<Primary> {
         .collect()
 }
 
+/// What is offered to a successor, as it is when that asks.
+pub(super) struct Offer {
+    listening: Listening,
+    /// A reload changes the listeners and never these.
+    admin: Vec<Inherited>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    director: Director,
+}
+
+impl Offer {
+    pub(super) fn new(house: &House, admin: &Admin, director: Director) -> Self {
+        Self {
+            listening: house.proxy.listening(),
+            admin: admin.sockets().unwrap_or_else(|error| {
+                tracing::warn!(%error, "the admin addresses cannot be handed over");
+                Vec::new()
+            }),
+            snapshots: house.snapshots.clone(),
+            director,
+        }
+    }
+
+    async fn show(&self) -> io::Result<Estate> {
+        // The new process would know nothing of the parked writes.
+        let Ok(_free) = self.director.busy.try_lock() else {
+            return Err(io::Error::other(
+                "a switchover is under way: try again after it",
+            ));
+        };
+        let orders = orders::given(&self.director.control).await;
+        let mut sockets = self.listening.sockets()?;
+        for each in &self.admin {
+            sockets.push(each.another()?);
+        }
+        Ok(Estate {
+            sockets,
+            primaries: primaries(&self.snapshots.borrow()),
+            orders,
+        })
+    }
+}
+
 /// Lets a new process ask for our sockets, until `stop`; none when that cannot be.
 pub(super) fn offer(
     config: &Config,
-    proxy: &Proxy,
-    admin: &Admin,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
+    offer: Offer,
     stop: CancellationToken,
 ) -> Option<mpsc::Receiver<Successor>> {
     let path = path_beside(config.admin.socket.as_ref()?);
-    let listening = proxy.listening();
-    // A reload changes the listeners and never these.
-    let admin = admin.sockets().unwrap_or_else(|error| {
-        tracing::warn!(%error, "the admin addresses cannot be handed over");
-        Vec::new()
-    });
-    let show = move || -> io::Result<Estate> {
-        let mut sockets = listening.sockets()?;
-        for each in &admin {
-            sockets.push(each.another()?);
-        }
-        let primaries = primaries(&snapshots.borrow());
-        Ok(Estate { sockets, primaries })
+    let offer = Arc::new(offer);
+    let show = move || -> Showing {
+        let offer = Arc::clone(&offer);
+        Box::pin(async move { offer.show().await })
     };
     match takeover::offer(&path, Arc::new(show), stop) {
         Ok(successors) => Some(successors),

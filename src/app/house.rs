@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::handover;
+use super::handover::{self, Offer};
 use super::ready::{readiness, say_ready};
 use super::reload::{Done, Parts, Reloader};
 use super::service::Service;
@@ -61,14 +61,13 @@ impl House {
         let offering = in_charge.child_token();
         let draining = Arc::new(AtomicBool::new(false));
         let (reloads_in, mut reloads) = mpsc::channel(RELOADS);
-        let mut successors = handover::offer(
-            &self.config(),
-            &self.proxy,
-            &admin,
-            self.snapshots.clone(),
-            offering.clone(),
+        let director = self.director();
+        let offer = Offer::new(&self, &admin, director.clone());
+        let mut successors = handover::offer(&self.config(), offer, offering.clone());
+        let mut admin = admin.serve(
+            &self.admin_state(&draining, reloads_in, director),
+            &in_charge,
         );
-        let mut admin = admin.serve(&self.admin_state(&draining, reloads_in), &in_charge);
         tokio::spawn(self.service().run(in_charge.clone()));
         let ready = self.tell_ready();
         loop {
@@ -106,11 +105,21 @@ impl House {
         Ok(())
     }
 
+    fn director(&self) -> Director {
+        Director {
+            control: self.checks.control(),
+            journal: self.journal.clone(),
+            in_force: self.reloader.watch(),
+            busy: Arc::default(),
+        }
+    }
+
     /// What the admin API is made from.
     fn admin_state(
         &self,
         draining: &Arc<AtomicBool>,
         reload: mpsc::Sender<ReloadRequest>,
+        director: Director,
     ) -> AdminState {
         let level = self.level.clone();
         AdminState {
@@ -123,12 +132,7 @@ impl House {
                 in_force: self.reloader.watch(),
                 draining: Arc::clone(draining),
                 reload,
-                director: Director {
-                    control: self.checks.control(),
-                    journal: self.journal.clone(),
-                    in_force: self.reloader.watch(),
-                    busy: Arc::default(),
-                },
+                director,
                 set_level: Arc::new(move |wanted| level.set(wanted)),
             },
         }

@@ -33,6 +33,9 @@ pub(super) enum Answer {
         /// Those that take writes there.
         #[serde(default)]
         primaries: Vec<Primary>,
+        /// What operators have ordered there.
+        #[serde(default)]
+        orders: Vec<NodeOrder>,
     },
     /// No.
     Refused { why: String },
@@ -49,6 +52,17 @@ pub struct Primary {
     pub node: String,
     /// Where it is dialled.
     pub address: String,
+}
+
+/// What an operator has ordered for a node, which is to stay so under the new process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeOrder {
+    /// The group's name.
+    pub group: String,
+    /// The node's name.
+    pub node: String,
+    /// `drain` or `maintenance`; a newer binary may know others.
+    pub order: String,
 }
 
 impl Primary {

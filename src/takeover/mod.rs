@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use activation::{Activated, activated};
-pub use message::Primary;
+pub use message::{NodeOrder, Primary};
 pub use predecessor::{Predecessor, TakeoverError, ask};
-pub use successor::{Estate, ShowEstate, Successor, offer};
+pub use successor::{Estate, ShowEstate, Showing, Successor, offer};
 
 /// Longest wait for the other process's next word, where it has nothing to do but to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::message::{Answer, Hello, Primary, Ready};
+use super::message::{Answer, Hello, NodeOrder, Primary, Ready};
 use super::wire::Wire;
 use super::{ANSWER_LIMIT, READY_LIMIT};
 use crate::config::model::Bind;
@@ -56,6 +56,8 @@ pub struct Predecessor {
     pub version: String,
     /// The primaries that take writes there.
     pub primaries: Vec<Primary>,
+    /// What operators have ordered there.
+    pub orders: Vec<NodeOrder>,
 }
 
 /// Asks whoever waits at `path` for its listening sockets; none when nobody does. The process there may
@@ -89,6 +91,7 @@ pub async fn ask(
                 version,
                 owned,
                 primaries,
+                orders,
             } => {
                 let sockets = wire.receive_descriptors(owned.len()).await?;
                 let sockets = sockets.into_iter().zip(owned).map(|(socket, owned)| {
@@ -100,7 +103,14 @@ pub async fn ask(
                     Inherited::new(socket, file)
                 });
                 let sockets: Vec<_> = sockets.collect::<io::Result<_>>()?;
-                Ok(Ok((pid, version, primaries, sockets)))
+                let predecessor = Predecessor {
+                    wire,
+                    pid,
+                    version,
+                    primaries,
+                    orders,
+                };
+                Ok(Ok((predecessor, sockets)))
             }
             Answer::Refused { why } => Ok(Err(why)),
             Answer::Released => Err(io::Error::other("it answers out of turn")),
@@ -110,14 +120,7 @@ pub async fn ask(
         .await
         .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
         .map_err(failed)?;
-    let (pid, version, primaries, sockets) = answer.map_err(TakeoverError::Refused)?;
-    let predecessor = Predecessor {
-        wire,
-        pid,
-        version,
-        primaries,
-    };
-    Ok(Some((predecessor, sockets)))
+    answer.map(Some).map_err(TakeoverError::Refused)
 }
 
 impl Predecessor {

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::message::{Answer, Hello, PROTOCOL, Primary, Ready};
+use super::message::{Answer, Hello, NodeOrder, PROTOCOL, Primary, Ready};
 use super::wire::Wire;
 use super::{ANSWER_LIMIT, READY_LIMIT};
 use crate::config::model::Bind;
@@ -26,10 +27,15 @@ pub struct Estate {
     pub sockets: Vec<Inherited>,
     /// The primaries that take writes at present.
     pub primaries: Vec<Primary>,
+    /// What operators have ordered.
+    pub orders: Vec<NodeOrder>,
 }
 
-/// Gives what there is to hand over now.
-pub type ShowEstate = Arc<dyn Fn() -> io::Result<Estate> + Send + Sync>;
+/// Gives what there is to hand over now. An error is told to whoever asks.
+pub type ShowEstate = Arc<dyn Fn() -> Showing + Send + Sync>;
+
+/// An estate on its way.
+pub type Showing = Pin<Box<dyn Future<Output = io::Result<Estate>> + Send>>;
 
 /// The pause after an accept that failed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -106,7 +112,11 @@ async fn meet(stream: UnixStream, show: &ShowEstate) -> io::Result<Option<Succes
     }
     let limit = hello.limit();
     let Hello { pid, version, .. } = hello;
-    let binds = send_all(&mut wire, show()?).await?;
+    let estate = match show().await {
+        Ok(estate) => estate,
+        Err(error) => return refuse(&mut wire, &error.to_string()).await,
+    };
+    let binds = send_all(&mut wire, estate).await?;
     tracing::info!(
         pid,
         version,
@@ -142,13 +152,18 @@ async fn refuse(wire: &mut Wire, why: &str) -> io::Result<Option<Successor>> {
 
 /// Sends all sockets, and closes our second descriptors of them.
 async fn send_all(wire: &mut Wire, estate: Estate) -> io::Result<Vec<Bind>> {
-    let Estate { sockets, primaries } = estate;
+    let Estate {
+        sockets,
+        primaries,
+        orders,
+    } = estate;
     let owned = sockets.iter().map(|each| each.file == FileOwner::Proxy);
     let answer = Answer::Sockets {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         owned: owned.collect(),
         primaries,
+        orders,
     };
     let (binds, descriptors): (_, Vec<OwnedFd>) = sockets
         .into_iter()
