@@ -187,7 +187,7 @@ fn the_admin_socket_answers_all_the_time_and_goes_with_the_last_process() {
         .permissions();
     assert_eq!(mode.mode() & 0o777, 0o660, "as the new process wants it");
     let told = order(&place.socket(), &["status", "--json"]);
-    assert!(told.contains(&format!("\"pid\":{}", new.pid())), "{told}");
+    assert!(told.contains(&format!("\"pid\": {}", new.pid())), "{told}");
     drop(session);
     assert_eq!(old.wait_exit(SOON).code(), Some(0));
     asker.wait_more(50);

@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,10 @@ const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// How often a connection that is too old looks whether it is still at work.
 const AT_WORK: Duration = Duration::from_millis(500);
+
+/// At the end, a connection that has not asked anything yet may have come a moment ago, and its first
+/// request is on its way. Idle ones hold the end up no longer than this.
+const FIRST_WORD: Duration = Duration::from_millis(500);
 
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -225,8 +229,12 @@ async fn converse(
 ) {
     let answering = Arc::clone(&room);
     let sitting = Arc::clone(&seat);
-    let service =
-        service_fn(move |request| http::answer(request, Arc::clone(&answering), sitting.engage()));
+    let asked = Arc::new(Notify::new());
+    let heard = Arc::clone(&asked);
+    let service = service_fn(move |request| {
+        heard.notify_one();
+        http::answer(request, Arc::clone(&answering), sitting.engage())
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
@@ -240,8 +248,16 @@ async fn converse(
         ended = connection.as_mut() => ended,
         () = seat.evicted() => return,
         () = until_over(&limits, &room.cancel, &seat) => {
-            connection.as_mut().graceful_shutdown();
-            timeout(limits.farewell, connection).await.unwrap_or(Ok(()))
+            let farewell = async {
+                tokio::select! {
+                    ended = connection.as_mut() => return ended,
+                    () = asked.notified() => {}
+                    () = sleep(FIRST_WORD) => {}
+                }
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            };
+            timeout(limits.farewell, farewell).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
