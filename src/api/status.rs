@@ -77,13 +77,13 @@ pub struct GroupStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupState {
-    /// An elected primary lives, and nobody else claims.
+    /// An elected primary lives and takes new writes, and nobody else claims.
     Ok,
-    /// The primary hands its role over, or an operator's switchover is under way.
+    /// The primary hands its role over, an operator's switchover is under way, or an operator drains it.
     Handover,
     /// Several claim to be primary; an elected one still gets the writes if there is one.
     Conflict,
-    /// Nobody is elected, or the elected one is gone: writes wait.
+    /// Nobody is elected, the elected one is gone, or it takes no new writes: they wait.
     NoPrimary,
 }
 

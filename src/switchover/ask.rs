@@ -90,7 +90,8 @@ pub(super) async fn primary(
         else {
             let all: Vec<String> = replicas.iter().map(ToString::to_string).collect();
             return Err(format!(
-                "the primary does not know {name} by our address for it; its replicas are {}",
+                "the primary does not know {name} by our address for it, its replicas are {}: set \
+                 replica-announce-ip and replica-announce-port of {name} to that address",
                 all.join(", ")
             ));
         };

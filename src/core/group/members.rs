@@ -70,6 +70,8 @@ impl Group {
                 || NodeState::new(node.clone(), now),
                 |place| NodeState {
                     settings: node.clone(),
+                    leaving: false,
+                    leave_by: None,
                     ..before.remove(place)
                 },
             );

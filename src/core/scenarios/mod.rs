@@ -1,11 +1,14 @@
 //! The rules as scenarios: what nodes say, and who is believed. Here what belongs to all of them;
 //! `incumbent` has what can replace a primary, `descent` and `waiting` the edges of that, `rest` the cold
-//! start, silence and reads, `sentinels` what Sentinels add, `told` what is told of all this.
+//! start, silence and reads, `sentinels` what Sentinels add, `told` what is told of all this, `members` nodes
+//! that come and go, `switching` an operator's switchover.
 
 mod descent;
 mod incumbent;
+mod members;
 mod rest;
 mod sentinels;
+mod switching;
 mod told;
 mod waiting;
 
