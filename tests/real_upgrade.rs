@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use common::cli::run_to_end;
 use common::client::Client;
@@ -222,20 +223,34 @@ fn a_new_process_that_fails_leaves_the_admin_socket_as_it_is() {
 
 #[test]
 fn an_operators_order_is_in_force_under_the_new_process_too() {
-    let [a, b, c] = redis_group(NODES);
+    let [a, b, mut c] = redis_group(NODES);
     let place = Place::new(&[&a, &b, &c]);
-    let old = place.start();
+    // Its election takes a while, so there is time for orders meanwhile.
+    let topology = place.topology.clone().group("claim_hold: 3s");
+    let old = topology.start();
     old.wait_eligible("redis-ro", &NODES, &["redis-2", "redis-3"]);
     order(&place.socket(), &["drain", "redis-2"]);
-    old.wait_eligible("redis-ro", &NODES, &["redis-3"]);
-    let new = take_over(&place.topology);
-    assert!(!new.log().contains("means nothing here"), "{}", new.log());
-    for _ in 0..20 {
-        assert_eq!(new.node_of("redis-ro"), "redis-3");
-    }
+    b.promote();
+    c.replicate(&b);
+    a.replicate(&b);
+    old.wait_primary("redis-2");
     order(&place.socket(), &["ready", "redis-2"]);
-    new.wait_eligible("redis-ro", &NODES, &["redis-2", "redis-3"]);
-    throughout(std::time::Duration::from_millis(100), "it serves", || {
-        new.node_of("redis-rw") == "redis-1"
+    order(&place.socket(), &["drain", "redis-1"]);
+    old.wait_eligible("redis-ro", &NODES, &["redis-3"]);
+    c.kill9();
+    a.stop();
+    let new = topology.clone().argument("--takeover").spawn();
+    new.wait_log(&["taking over from pid"]);
+    order(&place.socket(), &["ready", "redis-1"]);
+    order(&place.socket(), &["maintenance", "redis-3"]);
+    new.wait_log(&["took over: pid"]);
+    a.cont();
+    // Both what was ordered after the new process had been told, and what was taken back.
+    let told = order(&place.socket(), &["status"]);
+    assert!(!new.log().contains("means nothing here"), "{}", new.log());
+    assert!(told.contains("is in maintenance"), "{told}");
+    new.wait_eligible("redis-ro", &NODES, &["redis-1"]);
+    throughout(Duration::from_millis(100), "it serves", || {
+        new.node_of("redis-rw") == "redis-2"
     });
 }

@@ -119,13 +119,15 @@ pub(super) struct Ours<'a> {
 pub(super) async fn succeed(predecessor: Predecessor, ours: Ours<'_>) -> Result<(), TakeoverError> {
     let (proxy, config) = (ours.proxy, ours.config);
     first_verdicts(ours.snapshots.clone(), &config.listeners).await;
-    orders::obey(&ours.control, &predecessor.orders).await;
+    let before = predecessor.orders.clone();
+    orders::obey(&ours.control, &[], &before).await;
     same_primaries(&predecessor.primaries, config, ours.snapshots).await?;
     proxy.serve();
     let pid = predecessor.pid;
     let mut taken = proxy.adopted();
     taken.extend_from_slice(ours.admin.adopted());
-    predecessor.release(&taken).await?;
+    let orders = predecessor.release(&taken).await?;
+    orders::obey(&ours.control, &before, &orders).await;
     proxy.own();
     if let Err(error) = ours.admin.own(&config.admin) {
         tracing::warn!(%error, "{error}: it keeps the permissions that it has");
@@ -212,8 +214,8 @@ impl Offer {
     }
 
     async fn show(&self) -> io::Result<Estate> {
-        // The new process would know nothing of the parked writes.
-        let Ok(_free) = self.director.busy.try_lock() else {
+        // The new process would know nothing of the parked writes. Held, so that none begins either.
+        let Ok(hold) = Arc::clone(&self.director.busy).try_lock_owned() else {
             return Err(io::Error::other(
                 "a switchover is under way: try again after it",
             ));
@@ -227,6 +229,7 @@ impl Offer {
             sockets,
             primaries: primaries(&self.snapshots.borrow()),
             orders,
+            hold: Box::new(hold),
         })
     }
 }
@@ -277,7 +280,8 @@ pub(super) async fn outlive(
     let (pid, limit) = (successor.pid, successor.limit);
     // Ours is the word that the service manager still takes.
     house.notify.main_pid(pid);
-    successor.released().await;
+    let orders = orders::given(&house.checks.control()).await;
+    successor.released(orders).await;
     tracing::info!(
         pid,
         "handed over to pid {pid}: open sessions go on for up to {}, and their roles are enforced",

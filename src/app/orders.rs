@@ -20,13 +20,20 @@ pub(super) async fn given(control: &Control) -> Vec<NodeOrder> {
     all
 }
 
-/// Gives the same orders here.
-pub(super) async fn obey(control: &Control, orders: &[NodeOrder]) {
-    if orders.is_empty() {
+/// Gives the same orders here, and takes back those of before that are not among them.
+pub(super) async fn obey(control: &Control, before: &[NodeOrder], now: &[NodeOrder]) {
+    let ended = before
+        .iter()
+        .filter(|old| !now.iter().any(|new| new.is_for(old)));
+    let ended = ended.map(|old| (old, Some(Order::Ready)));
+    let new = now.iter().filter(|new| !before.contains(new));
+    let new = new.map(|new| (new, order(&new.order)));
+    let all: Vec<_> = ended.chain(new).collect();
+    if all.is_empty() {
         return;
     }
     let groups = control.look().await;
-    for wanted in orders {
+    for (wanted, order) in all {
         let known = groups
             .iter()
             .find(|group| *group.view().name == *wanted.group);
@@ -35,7 +42,7 @@ pub(super) async fn obey(control: &Control, orders: &[NodeOrder]) {
             let node = nodes.find(|node| *node.settings.name == *wanted.node)?;
             Some((group.view().id, node.settings.id))
         });
-        let obeyed = match (known, order(&wanted.order)) {
+        let obeyed = match (known, order) {
             (Some((group, node)), Some(order)) => control.order(group, node, order).await,
             _ => false,
         };

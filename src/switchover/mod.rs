@@ -36,7 +36,8 @@ pub struct Director {
     pub journal: Journal,
     /// Passwords and Sentinels.
     pub in_force: watch::Receiver<InForce>,
-    /// Held while a switchover is under way: one at a time.
+    /// Held while a switchover is under way, one at a time, and while a new process takes over, which would
+    /// know nothing of it.
     pub busy: Arc<Mutex<()>>,
 }
 
@@ -62,7 +63,9 @@ impl Director {
             told: *self.journal.watch().borrow(),
         };
         let Ok(_busy) = self.busy.try_lock() else {
-            return run.over(None, Err("another switchover is under way".to_owned()));
+            let why =
+                "another switchover is under way, or a new process takes over: try again later";
+            return run.over(None, Err(why.to_owned()));
         };
         match run.begin(to).await {
             Err(why) => run.over(None, Err(why)),

@@ -40,7 +40,11 @@ pub(super) enum Answer {
     /// No.
     Refused { why: String },
     /// It has stopped accepting and has let go of everything.
-    Released,
+    Released {
+        /// What operators have ordered there by then.
+        #[serde(default)]
+        orders: Vec<NodeOrder>,
+    },
 }
 
 /// The elected primary of a group, by which the new process knows whether it has come to the same.
@@ -63,6 +67,13 @@ pub struct NodeOrder {
     pub node: String,
     /// `drain` or `maintenance`; a newer binary may know others.
     pub order: String,
+}
+
+impl NodeOrder {
+    /// Whether both are for the same node.
+    pub fn is_for(&self, other: &Self) -> bool {
+        self.group == other.group && self.node == other.node
+    }
 }
 
 impl Primary {

@@ -113,7 +113,7 @@ pub async fn ask(
                 Ok(Ok((predecessor, sockets)))
             }
             Answer::Refused { why } => Ok(Err(why)),
-            Answer::Released => Err(io::Error::other("it answers out of turn")),
+            Answer::Released { .. } => Err(io::Error::other("it answers out of turn")),
         }
     };
     let answer = timeout(ANSWER_LIMIT, talk)
@@ -125,8 +125,9 @@ pub async fn ask(
 
 impl Predecessor {
     /// Tells it that we accept on these binds. Returns when it has stopped accepting, on those that we
-    /// have not taken too. An error means that it goes on, and we must not.
-    pub async fn release(mut self, taken: &[Bind]) -> Result<(), TakeoverError> {
+    /// have not taken too, and gives the orders that were in force there at the end. An error means that
+    /// it goes on, and we must not.
+    pub async fn release(mut self, taken: &[Bind]) -> Result<Vec<NodeOrder>, TakeoverError> {
         let talk = async {
             // It may have refused and closed already; then that is what there is to read.
             let sent = self.wire.send(&Ready::new(taken)).await;
@@ -137,7 +138,7 @@ impl Predecessor {
             .await
             .unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
         match answer {
-            Ok(Answer::Released) => {}
+            Ok(Answer::Released { orders }) => return Ok(orders),
             Ok(Answer::Refused { why }) => return Err(TakeoverError::Refused(why)),
             // It has died or hangs. We accept already, and are all that new clients have.
             Ok(Answer::Sockets { .. }) => tracing::warn!(
@@ -151,6 +152,6 @@ impl Predecessor {
                 self.pid
             ),
         }
-        Ok(())
+        Ok(self.orders)
     }
 }

@@ -1,5 +1,6 @@
 //! The running process's side: it waits for one that wants its sockets, and goes on until that one is ready.
 
+use std::any::Any;
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -29,7 +30,12 @@ pub struct Estate {
     pub primaries: Vec<Primary>,
     /// What operators have ordered.
     pub orders: Vec<NodeOrder>,
+    /// Kept until the takeover is over, one way or the other.
+    pub hold: Hold,
 }
+
+/// What must not be let go of meanwhile.
+pub type Hold = Box<dyn Any + Send + Sync>;
 
 /// Gives what there is to hand over now. An error is told to whoever asks.
 pub type ShowEstate = Arc<dyn Fn() -> Showing + Send + Sync>;
@@ -52,6 +58,7 @@ pub struct Successor {
     pub taken: Vec<Bind>,
     /// How long we may keep the sessions that we have.
     pub limit: Duration,
+    _hold: Hold,
 }
 
 /// Waits at `path`, which only our own user and root may open, until `stop`. Gives the process that has
@@ -116,7 +123,7 @@ async fn meet(stream: UnixStream, show: &ShowEstate) -> io::Result<Option<Succes
         Ok(estate) => estate,
         Err(error) => return refuse(&mut wire, &error.to_string()).await,
     };
-    let binds = send_all(&mut wire, estate).await?;
+    let (binds, hold) = send_all(&mut wire, estate).await?;
     tracing::info!(
         pid,
         version,
@@ -140,6 +147,7 @@ async fn meet(stream: UnixStream, show: &ShowEstate) -> io::Result<Option<Succes
         version,
         taken: ready.taken(binds),
         limit,
+        _hold: hold,
     }))
 }
 
@@ -151,11 +159,12 @@ async fn refuse(wire: &mut Wire, why: &str) -> io::Result<Option<Successor>> {
 }
 
 /// Sends all sockets, and closes our second descriptors of them.
-async fn send_all(wire: &mut Wire, estate: Estate) -> io::Result<Vec<Bind>> {
+async fn send_all(wire: &mut Wire, estate: Estate) -> io::Result<(Vec<Bind>, Hold)> {
     let Estate {
         sockets,
         primaries,
         orders,
+        hold,
     } = estate;
     let owned = sockets.iter().map(|each| each.file == FileOwner::Proxy);
     let answer = Answer::Sockets {
@@ -174,13 +183,13 @@ async fn send_all(wire: &mut Wire, estate: Estate) -> io::Result<Vec<Bind>> {
         wire.send_descriptors(&descriptors).await
     };
     timeout(ANSWER_LIMIT, talk).await??;
-    Ok(binds)
+    Ok((binds, hold))
 }
 
 impl Successor {
-    /// Tells it that it is alone now. It has died if it does not hear it, and then nobody can help.
-    pub async fn released(mut self) {
-        let told = timeout(ANSWER_LIMIT, self.wire.send(&Answer::Released)).await;
+    /// Tells it that it is alone now, and what operators have ordered. It has died if it does not hear it, and then nobody can help.
+    pub async fn released(mut self, orders: Vec<NodeOrder>) {
+        let told = timeout(ANSWER_LIMIT, self.wire.send(&Answer::Released { orders })).await;
         if !matches!(told, Ok(Ok(()))) {
             tracing::error!(
                 pid = self.pid,
