@@ -254,3 +254,33 @@ fn an_operators_order_is_in_force_under_the_new_process_too() {
         new.node_of("redis-rw") == "redis-2"
     });
 }
+
+#[test]
+fn there_is_no_takeover_while_a_switchover_is_under_way() {
+    let [a, b] = redis_group(["redis-1", "redis-2"]);
+    let mut place = Place::new(&[&a, &b]);
+    place.topology = place.topology.patient_checks();
+    let old = place.start();
+    old.wait_primary("redis-1");
+    old.wait_eligible("redis-ro", &["redis-1", "redis-2"], &["redis-2"]);
+    eventually(SOON, "its primary knows the replica as online", || {
+        a.info("replication", "slave0").contains("state=online")
+    });
+    b.stop();
+    let socket = place.socket();
+    let switching = thread::spawn(move || {
+        let path = socket.to_str().expect("UTF-8");
+        run_to_end(&["switchover", "--timeout", "5s", "--socket", path])
+    });
+    old.wait_log(&["switchover from redis-1 to redis-2 begins"]);
+    let mut new = place.topology.clone().argument("--takeover").spawn();
+    assert_eq!(new.wait_exit(SOON).code(), Some(1));
+    let log = new.log();
+    assert!(log.contains("a switchover is under way"), "{log}");
+    b.cont();
+    let ended = switching.join().expect("no panic");
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    old.wait_primary("redis-2");
+    let new = take_over(&place.topology);
+    assert_eq!(new.node_of("redis-rw"), "redis-2");
+}
