@@ -119,7 +119,11 @@ fn a_handover_that_takes_too_long_is_given_up_and_writes_go_on() {
     let outcome = desk.switch(&["--timeout", "1s"]);
     b.cont();
     assert!(!outcome.done, "{outcome:?}");
-    assert!(outcome.text.contains("redis-1 stays"), "{}", outcome.text);
+    assert!(
+        outcome.text.contains("redis-1 is still primary"),
+        "{}",
+        outcome.text
+    );
     writers.wait_more(20);
     let tally = writers.finish();
     assert!(tally.refused.is_empty(), "{:?}", tally.refused);

@@ -93,7 +93,12 @@ fn find<'g>(
     }
     let mut found = asked.iter().flat_map(|group| {
         let named = group.nodes().iter();
-        let named = named.filter(|node| *node.settings.name == *name);
+        // One that was moved is leaving at its old address: the order is for the new one.
+        let moved = |node: &NodeState| {
+            let mut others = group.nodes().iter();
+            node.leaving && others.any(|other| !other.leaving && *other.settings.name == *name)
+        };
+        let named = named.filter(move |node| *node.settings.name == *name && !moved(node));
         named.map(move |node| (*group, node))
     });
     match (found.next(), found.next()) {

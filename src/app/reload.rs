@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use super::spare_descriptors;
 use crate::check::{Checks, NodeIds};
 use crate::config;
-use crate::config::model::{Config, InForce};
+use crate::config::model::{Address, Config, InForce, NodeConfig};
 use crate::config::reload::{Numbers, plan};
+use crate::core::group::Group;
 use crate::core::ids::{GroupId, ListenerId, NodeId};
 use crate::journal::{Happening, Journal};
 use crate::metrics::{self, Reload};
@@ -100,7 +101,8 @@ impl Reloader {
     async fn try_reload(&mut self, parts: Parts<'_>) -> Done {
         let before = self.in_force.borrow().clone();
         let read = config::load(&before.path).map_err(|problems| problems.to_string())?;
-        let plan = plan(&before.config, read, &mut self.numbers);
+        let known = with_learned(&before.config, &parts.checks.control().look().await);
+        let plan = plan(&before.config, &known, read, &mut self.numbers);
         let next = plan.config;
         parts
             .proxy
@@ -108,7 +110,10 @@ impl Reloader {
             .await
             .map_err(|error| error.to_string())?;
         parts.checks.reload(&next, next.grace).await;
-        parts.level.configure(next.log.level);
+        // An operator may have set another one since, which an unrelated change leaves alone.
+        if next.log.level != before.config.log.level {
+            parts.level.configure(next.log.level);
+        }
         self.in_force.send_replace(InForce {
             config: Arc::new(next),
             path: before.path,
@@ -117,6 +122,29 @@ impl Reloader {
         });
         Ok(plan.changes.into_iter().map(|change| change.text).collect())
     }
+}
+
+/// A configuration with the nodes that were learned since: written down, they are the same nodes.
+fn with_learned(config: &Config, groups: &[Group]) -> Config {
+    let mut known = config.clone();
+    for group in groups {
+        let id = group.view().id;
+        let Some(place) = known.groups.iter_mut().find(|known| known.id == id) else {
+            continue;
+        };
+        for node in group.nodes().iter().filter(|node| node.learned) {
+            if let Some(address) = node.settings.address.clone() {
+                place.nodes.push(NodeConfig {
+                    id: node.settings.id,
+                    name: node.settings.name.clone(),
+                    address: Address::Tcp(address),
+                    local: false,
+                    weight: node.settings.weight,
+                });
+            }
+        }
+    }
+    known
 }
 
 impl Numbers for Fresh {

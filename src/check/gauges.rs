@@ -80,8 +80,11 @@ impl Gauges {
 
     /// Registers the series of a node that comes; one that is there already stays.
     pub(super) fn add(&mut self, node: NodeId, name: &str) {
-        if self.nodes.contains_key(&node) {
-            return;
+        match self.nodes.get(&node) {
+            Some(known) if known.name == name => return,
+            // A reload has renamed it.
+            Some(_) => self.remove(node),
+            None => {}
         }
         metrics::show(&[("group", &self.group), ("node", name)]);
         self.nodes
@@ -109,6 +112,11 @@ impl Gauges {
 
     /// Shows who may serve these listeners, as far as they are of the group.
     pub(super) fn listen(&mut self, group: GroupId, listeners: &[ListenerConfig]) {
+        for gone in &self.listeners {
+            for node in self.nodes.values() {
+                metrics::hide(&[("listener", &gone.name), ("node", &node.name)]);
+            }
+        }
         let own = listeners.iter().filter(|each| each.group == group);
         self.listeners = own
             .map(|listener| {
@@ -164,6 +172,10 @@ impl Gauges {
             let Some(gauges) = self.nodes.get(&node.settings.id) else {
                 continue;
             };
+            let mut others = group.nodes().iter();
+            if node.leaving && others.any(|other| is_heir(other, node)) {
+                continue;
+            }
             let elected = view
                 .primary
                 .is_some_and(|primary| primary.node == node.settings.id);
@@ -244,6 +256,11 @@ impl NodeGauges {
             checks: checks.into_iter().collect(),
         }
     }
+}
+
+/// A node that was moved has its series at the new address.
+fn is_heir(other: &NodeState, leaving: &NodeState) -> bool {
+    !other.leaving && other.settings.name == leaving.settings.name
 }
 
 fn flag(set: bool) -> f64 {

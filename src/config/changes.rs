@@ -5,7 +5,6 @@ use std::fmt;
 use std::time::Duration;
 
 use super::model::{Config, GroupConfig, ListenerConfig, LogFormat, NodeConfig, SentinelConfig};
-use super::reload::is_same;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,14 +140,16 @@ fn group(found: &mut Found, old: &GroupConfig, new: &GroupConfig) {
 fn nodes(found: &mut Found, old: &GroupConfig, new: &GroupConfig) {
     let at = |node: &NodeConfig| format!("group {}: node {}", new.name, node.name);
     for gone in &old.nodes {
-        if !new.nodes.iter().any(|node| is_same(gone, node)) {
+        if !new.nodes.iter().any(|node| node.address == gone.address) {
             found.tell(format!("{} at {}: removed", at(gone), gone.address));
         }
     }
     for node in &new.nodes {
-        match old.nodes.iter().find(|before| is_same(before, node)) {
+        let mut before = old.nodes.iter();
+        match before.find(|before| before.address == node.address) {
             None => found.tell(format!("{} at {}: added", at(node), node.address)),
             Some(before) => {
+                found.at(&format!("{}: name", at(node)), &before.name, &node.name);
                 found.at(&format!("{}: local", at(node)), before.local, node.local);
                 found.at(&format!("{}: weight", at(node)), before.weight, node.weight);
             }

@@ -1,14 +1,14 @@
 //! From the configuration in force to another one: which things stay what they were, and what changes, in
 //! words. Pure; who carries it out is told by the numbers.
 //!
-//! A group and a listener are known by their names, a node by its group, its name and its address: a node
-//! at another address is another node (R1). What stays keeps its number, and with it its sessions, its
+//! A group and a listener are known by their names, a node by its group and its address: a node at another
+//! address is another node (R1), and one with another name is not. What stays keeps its number, and with it its sessions, its
 //! checks and all that is known of it; what is new gets a number that nothing had before.
 
 use std::collections::HashMap;
 
 use super::changes::{self, Change};
-use super::model::{Config, GroupConfig, ListenerConfig, NodeConfig};
+use super::model::{Config, GroupConfig, ListenerConfig};
 use crate::core::chain::Members;
 use crate::core::ids::{GroupId, ListenerId, NodeId};
 
@@ -31,11 +31,12 @@ pub struct Plan {
     pub changes: Vec<Change>,
 }
 
-/// Plans the way from `old` to `new`, which was just read.
-pub fn plan(old: &Config, new: Config, numbers: &mut dyn Numbers) -> Plan {
+/// Plans the way from `old` to `new`, which was just read. `known` is `old` with the nodes that were learned
+/// since, so that one of them that is written down now keeps its number.
+pub fn plan(old: &Config, known: &Config, new: Config, numbers: &mut dyn Numbers) -> Plan {
     let mut config = new;
     let changes = changes::between(old, &config);
-    renumber(old, &mut config, numbers);
+    renumber(known, &mut config, numbers);
     config.workers = old.workers;
     config.admin = old.admin.clone();
     config.log.format = old.log.format;
@@ -79,16 +80,11 @@ fn number_group(
     group.id = id;
     for node in &mut group.nodes {
         let mut before = known.into_iter().flat_map(|group| &group.nodes);
-        let same = before.find(|before| is_same(before, node));
+        let same = before.find(|before| before.address == node.address);
         let id = same.map_or_else(|| numbers.node(), |same| same.id);
         renamed.nodes.insert(node.id, id);
         node.id = id;
     }
-}
-
-/// Whether two nodes of a group of one name are the same.
-pub(super) fn is_same(before: &NodeConfig, node: &NodeConfig) -> bool {
-    before.name == node.name && before.address == node.address
 }
 
 impl Renamed {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::facts::ReplicaFacts;
 use super::health::Status;
-use super::node::NodeState;
+use super::node::{NodeState, Order};
 use super::time::Moment;
 
 /// The replicas that vote for one claimant.
@@ -68,9 +68,11 @@ pub(super) fn follows_another_unseen(nodes: &[NodeState], claimant: &NodeState) 
     voters(nodes).any(|(voter, link)| {
         link.link_up
             && !votes_for(nodes, voter, link, claimant)
-            && !nodes
-                .iter()
-                .any(|node| node.is_at(&link.master) && node.fresh)
+            && !nodes.iter().any(|node| {
+                // One that an operator or a reload has taken out may well go on as primary.
+                let is_out = node.order == Order::Maintenance || node.leaving;
+                node.is_at(&link.master) && node.fresh && !is_out
+            })
     })
 }
 
@@ -98,7 +100,7 @@ fn votes_for(
         (Some(of_voter), Some(of_claimant)) => Some(of_voter == of_claimant),
         _ => None,
     };
-    match nodes.iter().find(|node| node.is_at(&link.master)) {
+    match nodes.iter().find(|node| node.is_meant_by(&link.master)) {
         // The address alone may mean the process that was there before.
         Some(named) => is_same(named, claimant) && same_history != Some(false),
         None => same_history == Some(true),

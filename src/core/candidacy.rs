@@ -71,7 +71,7 @@ impl<'n> Field<'n, '_> {
         if self
             .nodes
             .iter()
-            .filter(|node| !node.settings.local)
+            .filter(|node| !node.settings.local && !node.leaving)
             .count()
             == 1
         {

@@ -56,6 +56,11 @@ impl Discovery {
         }
     }
 
+    /// Whether nothing is learned.
+    pub(super) fn is_off(&self) -> bool {
+        self.lists.is_empty()
+    }
+
     /// Takes in what one Sentinel lists, none when it does not say. An index that is none is ignored.
     pub(super) fn hear(&mut self, index: usize, list: Option<Vec<Listed>>) {
         if let Some(place) = self.lists.get_mut(index) {
@@ -71,15 +76,21 @@ impl Discovery {
         own: impl Fn(&HostPort) -> bool,
         now: Moment,
     ) -> Vec<Change> {
-        if self.lists.is_empty() {
+        if self.is_off() {
             return Vec::new();
         }
         let wanted = self.listed_by_majority();
         let mut changes = self.follow_missing(nodes, &wanted, now);
         let learned = nodes.iter().filter(|node| node.learned).count();
         let unknown = wanted.iter().filter(|listed| {
-            !own(&listed.address) && !nodes.iter().any(|node| is_same(node, listed))
+            // One that no Sentinel has ever asked may be an address where nobody is.
+            listed.run_id.is_some()
+                && !own(&listed.address)
+                && !nodes.iter().any(|node| is_same(node, listed))
         });
+        // Before the written nodes have told who they are, they cannot be recognised by their runs.
+        let written = nodes.iter().filter(|node| !node.learned && !node.leaving);
+        let unknown = unknown.filter(|_| written.clone().all(was_heard));
         changes.extend(
             unknown
                 .take(MOST_LEARNED.saturating_sub(learned))
@@ -108,7 +119,13 @@ impl Discovery {
         let mut missing = Vec::new();
         for node in nodes.iter().filter(|node| node.learned) {
             let id = node.settings.id;
-            if wanted.iter().any(|listed| is_same(node, listed)) && !is_written_too(nodes, node) {
+            if is_alias(nodes, node) {
+                if !node.leaving {
+                    changes.push(Change::Retire(id));
+                }
+                continue;
+            }
+            if wanted.iter().any(|listed| is_same(node, listed)) {
                 if node.leaving {
                     changes.push(Change::Return(id));
                 }
@@ -151,11 +168,15 @@ impl Discovery {
     }
 }
 
-/// A reload may have written down what was learned before.
-fn is_written_too(nodes: &[NodeState], learned: &NodeState) -> bool {
-    let address = learned.settings.address.as_ref();
+/// Whether it turned out to be another address of a node that is written down.
+fn is_alias(nodes: &[NodeState], learned: &NodeState) -> bool {
     let mut written = nodes.iter().filter(|node| !node.learned && !node.leaving);
-    address.is_some_and(|address| written.any(|node| node.is_at(address)))
+    learned.run_id().is_some() && written.any(|node| node.run_id() == learned.run_id())
+}
+
+/// Whether a check of it has come to an end, whatever it brought.
+fn was_heard(node: &NodeState) -> bool {
+    node.last_check.is_some()
 }
 
 /// By address, else by run: announced addresses differ from ours behind NAT.
@@ -167,9 +188,12 @@ fn is_same(node: &NodeState, listed: &Listed) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::health::Thresholds;
     use crate::core::node::NodeSettings;
     use crate::core::outcome::Outcome;
     use crate::core::sample::{at, primary, report};
+
+    const LIMITS: Thresholds = Thresholds { fall: 6, rise: 2 };
 
     fn place(last: u8) -> HostPort {
         HostPort::new(&format!("10.1.1.{last}"), 6379)
@@ -185,6 +209,7 @@ mod tests {
         };
         let mut node = NodeState::new(settings, at(0));
         node.learned = learned;
+        node.fold(&report(at(0), Outcome::Refused), LIMITS);
         node
     }
 
@@ -192,7 +217,7 @@ mod tests {
     fn list(places: &[u8]) -> Option<Vec<Listed>> {
         let listed = |last: &u8| Listed {
             address: place(*last),
-            run_id: None,
+            run_id: Some(RunId(format!("run at {last}").into())),
         };
         Some(places.iter().map(listed).collect())
     }
@@ -225,8 +250,7 @@ mod tests {
     fn what_is_known_by_address_or_run_or_is_ourselves_is_not_learned() {
         let mut known = node(1, false);
         let facts = primary("run-1", "history");
-        let limits = crate::core::health::Thresholds { fall: 6, rise: 2 };
-        known.fold(&report(at(1), Outcome::Answered(Box::new(facts))), limits);
+        known.fold(&report(at(1), Outcome::Answered(Box::new(facts))), LIMITS);
         let behind_nat = Listed {
             address: place(77),
             run_id: Some(RunId("run-1".into())),
@@ -236,6 +260,34 @@ mod tests {
         let mut discovery = told(&[list(&[1, 9])]);
         let ours = |address: &HostPort| *address == place(9);
         assert_eq!(discovery.changes(&[known], ours, at(2)), []);
+    }
+
+    #[test]
+    fn before_the_written_nodes_were_heard_and_without_a_run_nothing_is_learned() {
+        let mut silent = node(1, false);
+        silent.last_check = None;
+        let mut discovery = told(&[list(&[1, 2])]);
+        assert_eq!(changes(&mut discovery, &[silent], 1), []);
+        let nobody = Listed {
+            address: place(2),
+            run_id: None,
+        };
+        let mut discovery = told(&[Some(vec![nobody])]);
+        assert_eq!(changes(&mut discovery, &[node(1, false)], 1), []);
+    }
+
+    #[test]
+    fn an_alias_of_a_written_node_goes_at_once() {
+        let said = || Outcome::Answered(Box::new(primary("run-1", "history")));
+        let (mut written, mut alias) = (node(1, false), node(2, true));
+        alias.fold(&report(at(1), said()), LIMITS);
+        let mut discovery = told(&[list(&[1, 2])]);
+        let nodes = [written.clone(), alias.clone()];
+        assert_eq!(changes(&mut discovery, &nodes, 1), []);
+        written.fold(&report(at(2), said()), LIMITS);
+        let nodes = [written, alias];
+        let gone = [Change::Retire(NodeId(2))];
+        assert_eq!(changes(&mut discovery, &nodes, 2), gone);
     }
 
     #[test]

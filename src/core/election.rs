@@ -105,6 +105,15 @@ impl Election {
         self.incumbent.as_ref()
     }
 
+    /// A reload may give the last elected node another name.
+    pub(super) fn rename(&mut self, node: NodeId, name: &Arc<str>) {
+        if let Some((incumbent, _)) = &mut self.incumbent
+            && incumbent.node == node
+        {
+            incumbent.name = Arc::clone(name);
+        }
+    }
+
     /// R6: whether the incumbent is between its roles.
     pub fn is_handing_over(&self) -> bool {
         matches!(self.incumbent, Some((_, Standing::HandsOver(_))))

@@ -357,12 +357,17 @@ impl Group {
     fn find_duplicates(&mut self) {
         let holder = self.election.holder().map(|incumbent| incumbent.node);
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
-        order.sort_by_key(|index| holder != Some(self.nodes[*index].settings.id));
+        // A learned one is the other address, even of a local node.
+        order.sort_by_key(|index| {
+            let node = &self.nodes[*index];
+            (holder != Some(node.settings.id), node.learned)
+        });
         for (rank, index) in order.iter().enumerate() {
             let node = &self.nodes[*index];
             let earlier = order[..rank].iter().map(|earlier| &self.nodes[*earlier]);
             let mut same = earlier.filter(|earlier| {
-                earlier.settings.local == node.settings.local
+                let comparable = node.learned || earlier.settings.local == node.settings.local;
+                comparable
                     && earlier.same_as.is_none()
                     && earlier.run_id().is_some()
                     && earlier.run_id() == node.run_id()

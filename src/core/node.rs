@@ -296,6 +296,13 @@ impl NodeState {
         self.facts.is_some()
     }
 
+    /// Whether what others say of an address is said of this node. Not of one that was only learned and has
+    /// never answered, or is leaving: behind NAT it may be another address of a node that we know.
+    pub fn is_meant_by(&self, place: &HostPort) -> bool {
+        let is_shadow = self.learned && (self.facts.is_none() || self.leaving);
+        !is_shadow && self.is_at(place)
+    }
+
     /// Whether another node's `host:port` means this node.
     pub fn is_at(&self, place: &HostPort) -> bool {
         let as_written = self.settings.address.as_ref() == Some(place);

@@ -233,7 +233,7 @@ impl Witness {
 /// By address, else by run: announced addresses differ from ours behind NAT.
 fn meaning(nodes: &[NodeState], vote: &Vote) -> Meaning {
     let run = vote.run_id.as_ref();
-    let known = nodes.iter().find(|node| node.is_at(&vote.address));
+    let known = nodes.iter().find(|node| node.is_meant_by(&vote.address));
     let by_run = || {
         nodes
             .iter()

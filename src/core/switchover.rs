@@ -12,7 +12,6 @@ use super::facts::HostPort;
 use super::group::Group;
 use super::ids::NodeId;
 use super::node::{NodeState, Order};
-use super::reason::Ineligible;
 use super::time::Moment;
 
 /// What is to be done.
@@ -50,6 +49,8 @@ pub enum Refusal {
     NoPrimary,
     /// Several claim.
     Conflict,
+    /// The primary has missed its last check.
+    Silent(Arc<str>),
     /// A handover or another switchover is under way.
     UnderWay,
     /// No node has that name. Holds the right ones.
@@ -75,8 +76,8 @@ pub enum Unfit {
     Local,
     /// An operator's order, or it is leaving.
     Ordered,
-    /// It may not even serve reads.
-    Ineligible(Ineligible),
+    /// It may not even serve reads. Holds why, as a sentence's end.
+    Ineligible(String),
     /// It is no replica of the primary itself.
     FollowsAnother,
 }
@@ -97,12 +98,14 @@ pub fn plan(group: &Group, to: Option<&str>, now: Moment) -> Result<Plan, Refusa
     if group.claimants() > 1 {
         return Err(Refusal::Conflict);
     }
-    let of_primary = |node: &&NodeState| node.settings.id == holder.node;
-    let hands_over = group.nodes().iter().find(of_primary).is_some_and(|node| {
-        let facts = node.fresh_facts();
-        facts.is_none_or(|facts| facts.handover)
-    });
-    if hands_over || group.holds_writes(now) {
+    let mut nodes = group.nodes().iter();
+    let facts = nodes
+        .find(|node| node.settings.id == holder.node)
+        .and_then(NodeState::fresh_facts);
+    let Some(facts) = facts else {
+        return Err(Refusal::Silent(holder.name.clone()));
+    };
+    if facts.handover || group.holds_writes(now) {
         return Err(Refusal::UnderWay);
     }
     let named = to.map(|name| find(group, name, holder.node)).transpose()?;
@@ -112,7 +115,7 @@ pub fn plan(group: &Group, to: Option<&str>, now: Moment) -> Result<Plan, Refusa
             return Err(Refusal::SentinelChooses(node.settings.name.clone()));
         }
         None if watched => sentinel_way(group, holder.node, now)?,
-        named => failover_way(group, holder.node, named)?,
+        named => failover_way(group, holder.node, named, now)?,
     };
     Ok(Plan {
         from: holder.node,
@@ -154,18 +157,23 @@ fn sentinel_way(group: &Group, primary: NodeId, now: Moment) -> Result<Way, Refu
     ))
 }
 
-fn failover_way(group: &Group, primary: NodeId, named: Option<&NodeState>) -> Result<Way, Refusal> {
+fn failover_way(
+    group: &Group,
+    primary: NodeId,
+    named: Option<&NodeState>,
+    now: Moment,
+) -> Result<Way, Refusal> {
     let nodes = group.nodes();
     let Some(from) = nodes.iter().find(|node| node.settings.id == primary) else {
         return Err(Refusal::NoPrimary);
     };
     let to = match named {
         Some(node) => {
-            fitness(group, from, node)
+            fitness(group, from, node, now)
                 .map_err(|why| Refusal::Unfit(node.settings.name.clone(), why))?;
             node
         }
-        None => best(group, from)?,
+        None => best(group, from, now)?,
     };
     for node in [from, to] {
         let version = node.facts.as_ref().map(|facts| facts.version.clone());
@@ -181,23 +189,23 @@ fn failover_way(group: &Group, primary: NodeId, named: Option<&NodeState>) -> Re
 }
 
 /// The fit replica that lacks least.
-fn best<'a>(group: &'a Group, primary: &NodeState) -> Result<&'a NodeState, Refusal> {
+fn best<'a>(group: &'a Group, primary: &NodeState, now: Moment) -> Result<&'a NodeState, Refusal> {
     let others = || {
         let nodes = group.nodes().iter();
         nodes.filter(|node| node.settings.id != primary.settings.id)
     };
-    let fit = others().filter(|node| fitness(group, primary, node).is_ok());
+    let fit = others().filter(|node| fitness(group, primary, node, now).is_ok());
     fit.min_by_key(|node| node.lag.bytes().unwrap_or(u64::MAX))
         .ok_or_else(|| {
             let why = others().filter_map(|node| {
-                let why = fitness(group, primary, node).err()?;
+                let why = fitness(group, primary, node, now).err()?;
                 Some((node.settings.name.clone(), why))
             });
             Refusal::Nobody(why.collect())
         })
 }
 
-fn fitness(group: &Group, primary: &NodeState, node: &NodeState) -> Result<(), Unfit> {
+fn fitness(group: &Group, primary: &NodeState, node: &NodeState, now: Moment) -> Result<(), Unfit> {
     if node.settings.local {
         return Err(Unfit::Local);
     }
@@ -206,7 +214,7 @@ fn fitness(group: &Group, primary: &NodeState, node: &NodeState) -> Result<(), U
     }
     let view = group.view().node(node.settings.id);
     if let Some(Err(why)) = view.map(|view| &view.read) {
-        return Err(Unfit::Ineligible(why.clone()));
+        return Err(Unfit::Ineligible(why.explain(now)));
     }
     let follows = |place: &HostPort| primary.is_at(place);
     match node.fresh_facts().and_then(|facts| facts.replica()) {
@@ -227,6 +235,10 @@ impl fmt::Display for Refusal {
             Self::NoPrimary => f.write_str("there is no living primary to switch over from"),
             Self::Conflict => f.write_str(
                 "several nodes claim to be primary: settle that first (REPLICAOF on the wrong one)",
+            ),
+            Self::Silent(name) => write!(
+                f,
+                "{name} did not answer its last check: try again when it does"
             ),
             Self::UnderWay => f.write_str("a handover is under way already"),
             Self::NoSuchNode(name, names) => {
@@ -265,7 +277,7 @@ impl fmt::Display for Unfit {
         match self {
             Self::Local => f.write_str("is local, and never primary"),
             Self::Ordered => f.write_str("is drained, in maintenance or leaving"),
-            Self::Ineligible(why) => f.write_str(&why.explain(Moment::default())),
+            Self::Ineligible(why) => f.write_str(why),
             Self::FollowsAnother => f.write_str("does not replicate from the primary itself"),
         }
     }

@@ -58,6 +58,10 @@ pub enum BindError {
 }
 
 fn held_by(holder: Option<&Holder>) -> String {
+    if holder.is_some_and(|holder| holder.pid == std::process::id()) {
+        return "this very proxy, by an address that overlaps it: such a change needs a restart"
+            .to_owned();
+    }
     holder.map_or_else(
         || "a process that cannot be seen from here (root sees it with `ss -ltnp`)".to_owned(),
         Holder::to_string,
@@ -278,14 +282,11 @@ mod tests {
     }
 
     #[test]
-    fn a_second_instance_is_told_who_is_there() {
+    fn an_address_that_is_held_already_is_told_with_its_holder() {
         let first = open(&anywhere(), 2).unwrap();
         let error = open(&first.bind, 2).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.contains(&format!("pid {}", std::process::id())),
-            "{text}"
-        );
+        assert!(text.contains("held by this very proxy"), "{text}");
         assert!(matches!(error, BindError::InUse { .. }));
     }
 
@@ -299,9 +300,7 @@ mod tests {
         let first = open(&bind, 2).unwrap();
         let error = open(&bind, 2).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .contains(&format!("pid {}", std::process::id())),
+            error.to_string().contains("held by this very proxy"),
             "{error}"
         );
         drop(first);

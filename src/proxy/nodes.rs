@@ -43,6 +43,13 @@ impl Nodes {
         let mut known = self.0.borrow_mut();
         for group in &snapshot.groups {
             for node in &group.nodes {
+                // Sessions from before a reload that renamed it count under its old name.
+                if known
+                    .get(&node.id)
+                    .is_some_and(|known| known.name != node.name)
+                {
+                    known.remove(&node.id);
+                }
                 known.entry(node.id).or_insert_with(|| {
                     Rc::new(Node {
                         id: node.id,

@@ -160,6 +160,10 @@ async fn join(connection: &Connection, reserved: Reserved, refused: &mut Refused
 fn still_right(connection: &Connection, seat: Seat) -> Option<Seat> {
     connection.worker.refresh();
     let (snapshot, version) = connection.worker.view();
+    // A reload may have taken its listener out while the node was dialled.
+    if connection.listener().is_removed() {
+        return None;
+    }
     if version == seat.version {
         return Some(seat);
     }

@@ -116,13 +116,19 @@ fn listed(fields: &[Reply]) -> Option<Listed> {
     }
     Some(Listed {
         address: HostPort::new(
-            field("ip").filter(|ip| !ip.is_empty())?,
+            field("ip").filter(|ip| is_host(ip))?,
             field("port")?.parse().ok()?,
         ),
         run_id: field("runid")
             .filter(|run| !run.is_empty())
             .map(|run| RunId(run.into())),
     })
+}
+
+/// It becomes a name in the log and on terminals, so nothing but what hosts are made of.
+fn is_host(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte);
+    !text.is_empty() && text.len() <= 255 && text.bytes().all(fits)
 }
 
 #[cfg(test)]
@@ -136,10 +142,11 @@ mod tests {
     }
 
     fn answer() -> Vec<u8> {
-        let mut bytes = b"*3\r\n".to_vec();
+        let mut bytes = b"*4\r\n".to_vec();
         bytes.extend(entry(&[
             "name", "a", "ip", "10.1.1.2", "port", "6379", "runid", "abc",
         ]));
+        bytes.extend(entry(&["ip", "\u{1b}[2J", "port", "6379", "runid", "x"]));
         bytes.extend(entry(&[
             "ip", "fd00::3", "port", "6380", "runid", "", "flags", "s_down",
         ]));

@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::config::model::{Address, Credentials, GroupConfig};
 use crate::core::facts::HostPort;
@@ -15,6 +16,9 @@ use crate::redis::resp::{self, Reply};
 
 /// For a connection, and for each answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// From one question to the next while a replica is not online yet.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Bytes read at a time.
 const CHUNK: usize = 16 * 1024;
@@ -79,22 +83,9 @@ pub(super) async fn primary(
     let (known, name) = (known.clone(), name.to_owned());
     aside(move || {
         let mut line = Line::call(&callee, auth.as_ref())?;
-        let Reply::Bulk(info) = line.ask(&["INFO", "replication"])? else {
-            return Err("INFO was answered with something else".to_owned());
-        };
-        let replicas = replicas(&String::from_utf8_lossy(&info));
         let node = known.nodes().iter().find(|node| node.settings.id == to);
-        let Some(place) = replicas
-            .iter()
-            .find(|place| node.is_some_and(|node| node.is_at(place)))
-        else {
-            let all: Vec<String> = replicas.iter().map(ToString::to_string).collect();
-            return Err(format!(
-                "the primary does not know {name} by our address for it, its replicas are {}: set \
-                 replica-announce-ip and replica-announce-port of {name} to that address",
-                all.join(", ")
-            ));
-        };
+        let is_it = |place: &HostPort| node.is_some_and(|node| node.is_at(place));
+        let place = line.online(is_it, &name)?;
         let (port, millis) = (place.port.to_string(), patience.as_millis().to_string());
         line.ask(&["FAILOVER", "TO", &place.host, &port, "TIMEOUT", &millis])?;
         Ok(format!("the primary hands over to {name} ({place})"))
@@ -123,8 +114,9 @@ fn target(known: &Group, node: NodeId) -> Result<Target, String> {
     target.ok_or_else(|| "the primary's address is not known".to_owned())
 }
 
-/// The replicas that a primary names, by the lines `slave0:ip=10.1.1.2,port=6379,state=online,..`.
-fn replicas(info: &str) -> Vec<HostPort> {
+/// The replicas that a primary names, by the lines `slave0:ip=10.1.1.2,port=6379,state=online,..`, and
+/// whether each is online.
+fn replicas(info: &str) -> Vec<(HostPort, bool)> {
     let lines = info.lines().filter_map(|line| {
         let (key, value) = line.split_once(':')?;
         let number = key.strip_prefix("slave")?;
@@ -133,10 +125,8 @@ fn replicas(info: &str) -> Vec<HostPort> {
             let mut fields = value.split(',').filter_map(|field| field.split_once('='));
             fields.find_map(|(key, value)| (key == name).then_some(value))
         };
-        Some(HostPort::new(
-            field("ip")?,
-            field("port")?.trim().parse().ok()?,
-        ))
+        let place = HostPort::new(field("ip")?, field("port")?.trim().parse().ok()?);
+        Some((place, field("state") == Some("online")))
     });
     lines.collect()
 }
@@ -165,6 +155,35 @@ impl Line {
             said.map_err(|_| "it refuses our password".to_owned())?;
         }
         Ok(line)
+    }
+
+    /// The address by which a primary knows the replica that is meant, once that is online: one that has
+    /// just linked is so only after a moment.
+    fn online(
+        &mut self,
+        is_it: impl Fn(&HostPort) -> bool,
+        name: &str,
+    ) -> Result<HostPort, String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let Reply::Bulk(info) = self.ask(&["INFO", "replication"])? else {
+                return Err("INFO was answered with something else".to_owned());
+            };
+            let replicas = replicas(&String::from_utf8_lossy(&info));
+            match replicas.iter().find(|(place, _)| is_it(place)) {
+                Some((place, true)) => return Ok(place.clone()),
+                Some(_) if Instant::now() < until => thread::sleep(ASK_AGAIN),
+                Some(_) => return Err(format!("{name} is not online at the primary yet")),
+                None => {
+                    let all = replicas.iter().map(|(place, _)| place.to_string());
+                    return Err(format!(
+                        "the primary does not know {name} by our address for it, its replicas are {}: set \
+                         replica-announce-ip and replica-announce-port of {name} to that address",
+                        all.collect::<Vec<_>>().join(", ")
+                    ));
+                }
+            }
+        }
     }
 
     /// One command and its answer; an error reply is an error.
@@ -235,8 +254,8 @@ mod tests {
             slave1:ip=fd00::3,port=6380,state=wait_bgsave,offset=0,lag=0\r\n\
             slave_read_only:1\r\nmaster_failover_state:no-failover\r\n";
         let expected = [
-            HostPort::new("10.1.1.2", 6379),
-            HostPort::new("fd00::3", 6380),
+            (HostPort::new("10.1.1.2", 6379), true),
+            (HostPort::new("fd00::3", 6380), false),
         ];
         assert_eq!(replicas(info), expected);
     }

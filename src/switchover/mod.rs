@@ -131,7 +131,17 @@ impl Run<'_> {
                 ask::primary(config, known, plan.from, (*to, name), patience).await
             }
         };
-        self.step(asked?);
+        let said = match asked {
+            Ok(said) => said,
+            Err(why) => {
+                // The answer may have been lost after the handover had begun.
+                if matches!(plan.way, Way::Failover { .. }) {
+                    ask::abort(config, known, plan.from).await;
+                }
+                return Err(why);
+            }
+        };
+        self.step(said);
         let elected = timeout(patience + MARGIN, self.elected(config, plan)).await;
         if let Ok(outcome) = elected {
             return outcome;
@@ -141,7 +151,11 @@ impl Run<'_> {
             self.step(said);
         }
         let waited = in_words(patience + MARGIN);
-        Err(format!("no other node was elected within {waited}"))
+        let later = match plan.way {
+            Way::Sentinel(_) => "; Sentinel may still promote a replica: look with status",
+            Way::Failover { .. } => "",
+        };
+        Err(format!("no other node was elected within {waited}{later}"))
     }
 
     /// Waits for a later election, or for the end of the handover without one.
@@ -216,7 +230,7 @@ impl Run<'_> {
         let text = match (&ended, &from) {
             (Ok(to), Some(from)) => format!("switched over from {from} to {to} in {took}"),
             (Ok(to), None) => format!("{to} is primary"),
-            (Err(why), Some(from)) => format!("not switched over, {from} stays: {why}"),
+            (Err(why), Some(from)) => format!("not switched over, {from} is still primary: {why}"),
             (Err(why), None) => format!("not switched over: {why}"),
         };
         if from.is_some() {

@@ -57,6 +57,10 @@ impl Picture<'_> {
             );
         }
         match verdict {
+            Some(Err(Ineligible::Switchover)) => format!(
+                "{name}, primary since {elected}, gives its role to another by an operator's switchover: new \
+                 writes wait{waiting}"
+            ),
             Some(Err(Ineligible::Draining)) => format!(
                 "{name}, primary since {elected}, is being drained: new writes wait until it is ready \
                  again or another is elected{waiting}"
@@ -136,7 +140,9 @@ fn state(group: &Group) -> GroupState {
     let verdict = elected_view(group, holder).map(|view| &view.write);
     match verdict {
         _ if group.election().is_handing_over() => GroupState::Handover,
-        Some(Err(Ineligible::Handover | Ineligible::Draining)) => GroupState::Handover,
+        Some(Err(Ineligible::Handover | Ineligible::Switchover | Ineligible::Draining)) => {
+            GroupState::Handover
+        }
         Some(Ok(())) if group.claimants() > 1 => GroupState::Conflict,
         Some(Ok(())) => GroupState::Ok,
         _ => GroupState::NoPrimary,

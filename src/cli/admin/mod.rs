@@ -14,6 +14,7 @@ mod top;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -84,8 +85,8 @@ pub(super) enum AdminCommand {
         #[arg(long)]
         wait: bool,
         /// How long to wait at most, such as 30s or 5m; it stays drained
-        #[arg(long, value_parser = humantime::parse_duration, requires = "wait", default_value = "5m")]
-        timeout: std::time::Duration,
+        #[arg(long, value_parser = a_while, requires = "wait", default_value = "5m")]
+        timeout: Duration,
     },
     /// Close a node's sessions and keep it out: it is not elected and has no vote
     Maintenance {
@@ -116,8 +117,8 @@ pub(super) enum AdminCommand {
         #[arg(long, value_name = "NODE")]
         to: Option<String>,
         /// How long the handover may take, at most 40s
-        #[arg(long, value_parser = humantime::parse_duration, default_value = "10s")]
-        timeout: std::time::Duration,
+        #[arg(long, value_parser = handover_time, default_value = "10s")]
+        timeout: Duration,
         #[command(flatten)]
         target: Target,
     },
@@ -173,6 +174,25 @@ pub(super) enum Failure {
     /// Nobody reads the output any more, which is how `| head` ends.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
+}
+
+/// A duration that can be waited for: at most a year.
+fn a_while(text: &str) -> Result<Duration, String> {
+    bounded(text, Duration::from_secs(365 * 24 * 3600))
+}
+
+/// A duration that the proxy accepts for a handover.
+fn handover_time(text: &str) -> Result<Duration, String> {
+    bounded(text, Duration::from_secs(40))
+}
+
+fn bounded(text: &str, most: Duration) -> Result<Duration, String> {
+    let wanted = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if wanted.is_zero() || wanted > most {
+        let most = humantime::format_duration(most);
+        return Err(format!("must be more than 0s and at most {most}"));
+    }
+    Ok(wanted)
 }
 
 /// Does what was asked for.

@@ -42,7 +42,7 @@ fn read(text: &str) -> Config {
 
 fn planned(new: &str) -> (Config, Plan) {
     let old = read(BEFORE);
-    let plan = plan(&old, read(new), &mut From100(99));
+    let plan = plan(&old, &old, read(new), &mut From100(99));
     (old, plan)
 }
 
@@ -106,6 +106,23 @@ fn a_node_at_another_address_is_another_node() {
     let removed = "group main: node b at 10.0.0.2:6379: removed";
     let added = "group main: node b at 10.0.0.7:6379: added";
     assert_eq!(texts(&plan), [removed, added]);
+}
+
+#[test]
+fn another_name_is_no_other_node_and_a_learned_one_may_be_written_down() {
+    let new = BEFORE.replace("b: 10", "bee: 10").replace("[b]", "[bee]");
+    let (old, plan) = planned(&new);
+    assert_eq!(plan.config.groups[0].nodes[1].id, old.groups[0].nodes[1].id);
+    let texts = texts(&plan);
+    assert_eq!(texts[0], "group main: node bee: name: b -> bee");
+
+    let known = read(&BEFORE.replace("b: 10", "x: 10.0.0.9:6379, b: 10"));
+    let with = read(&BEFORE.replace("b: 10", "new: 10.0.0.9:6379, b: 10"));
+    let plan = super::super::reload::plan(&old, &known, with, &mut From100(99));
+    assert_eq!(
+        plan.config.groups[0].nodes[1].id,
+        known.groups[0].nodes[1].id
+    );
 }
 
 #[test]

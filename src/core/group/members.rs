@@ -70,11 +70,13 @@ impl Group {
                 || NodeState::new(node.clone(), now),
                 |place| NodeState {
                     settings: node.clone(),
+                    learned: false,
                     leaving: false,
                     leave_by: None,
                     ..before.remove(place)
                 },
             );
+            self.election.rename(node.id, &node.name);
             if known.is_none() {
                 let (node, name) = (node.id, node.name.clone());
                 self.tell(EventKind::Added { node, name }, now);
@@ -84,22 +86,18 @@ impl Group {
         let stays = self.nodes.len();
         self.nodes.append(&mut before);
         self.settings = settings;
-        let gone: Vec<NodeId> = self
-            .nodes
-            .iter()
-            .skip(stays)
-            .filter(|state| !state.learned)
-            .map(|state| state.settings.id)
-            .collect();
-        for node in gone {
-            self.retire(node, now);
-            if let Some(state) = self
-                .nodes
-                .iter_mut()
-                .find(|state| state.settings.id == node)
-            {
-                state.leave_by.get_or_insert(leave_by);
+        let keeps_learned = !self.discovery.is_off();
+        // All of them before any conclusion is drawn: one that leaves must not replace another.
+        for state in self.nodes.iter_mut().skip(stays) {
+            if state.leaving || (state.learned && keeps_learned) {
+                continue;
             }
+            state.leaving = true;
+            state.leave_by = Some(leave_by);
+            state.order = Order::Ready;
+            let (node, name) = (state.settings.id, state.settings.name.clone());
+            let kind = EventKind::Leaving { node, name };
+            self.events.push(Event { at: now, kind });
         }
         self.tick(now);
     }

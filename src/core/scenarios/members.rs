@@ -51,9 +51,10 @@ fn what_most_sentinels_list_is_to_be_learned_and_our_own_listeners_are_not() {
     roll.group = roll.group.clone().with_discovery(1);
     let listed = |address: HostPort| Listed {
         address,
-        run_id: None,
+        run_id: Some(crate::core::facts::RunId("some run".into())),
     };
     let ours = HostPort::new("127.0.0.2", 6379);
+    roll.says(3, follows("d", "hist", A));
     let list = vec![listed(address(A)), listed(address(7)), listed(ours)];
     roll.group.listed(0, Some(list));
     let changes = roll.group.changes(roll.now);
@@ -107,6 +108,7 @@ fn a_reload_remembers_what_stays_and_gives_the_others_a_time_limit() {
         weight: 5,
         ..node(A)
     };
+    roll.group = roll.group.clone().with_discovery(1);
     roll.group.learn(node(9), roll.now);
     let settings = with(&[node(7), heavy, node(C)]);
     roll.group.configure(settings, until, roll.now);
@@ -172,4 +174,100 @@ fn other_sentinels_are_heard_anew() {
         .collect();
     let unheard = |name: &str| (name.to_owned(), false, false);
     assert_eq!(witnesses, [unheard("new:1"), unheard("new:2")]);
+}
+
+#[test]
+fn r3_a_primary_in_maintenance_or_leaving_may_well_be_alive_so_the_hold_does_not_run() {
+    for reload in [false, true] {
+        let mut roll = settled();
+        roll.says(3, blank("d", "empty"));
+        if reload {
+            let settings = with(&[node(B), node(C), node(3)]);
+            roll.group
+                .configure(settings, roll.now.plus(HOLD * 9), roll.now);
+        } else {
+            roll.group.order(NodeId(A), Order::Maintenance, roll.now);
+        }
+        for _ in 0..8 {
+            roll.passes(Duration::from_secs(1));
+            roll.says(A, primary("a", "hist"))
+                .says(B, follows("b", "hist", A))
+                .says(C, follows("c", "hist", A))
+                .says(3, blank("d", "empty"));
+            assert_eq!(roll.primary(), None, "reload: {reload}");
+        }
+    }
+}
+
+#[test]
+fn r1_a_learned_node_that_is_a_local_one_is_never_primary() {
+    let mut roll = settled();
+    roll.says(3, follows("local", "hist", A));
+    roll.group.learn(node(9), roll.now);
+    roll.says(9, follows("local", "hist", A));
+    assert_eq!(
+        roll.may_read(9),
+        Err(Ineligible::SameProcessAs("redis-4".into()))
+    );
+    roll.says(3, promoted("local", "new", "hist", 1001));
+    roll.says(9, promoted("local", "new", "hist", 1001));
+    assert_eq!(roll.primary(), Some(A));
+}
+
+#[test]
+fn a_learned_primary_that_is_written_down_keeps_its_election() {
+    let mut roll = settled();
+    roll.group = roll.group.clone().with_discovery(1);
+    roll.group.learn(node(9), roll.now);
+    roll.says(9, follows("j", "hist", A));
+    roll.says(9, promoted("j", "new", "hist", 1001));
+    let term = roll.term();
+    assert_eq!(roll.primary(), Some(9));
+    let named = NodeSettings {
+        name: "written".into(),
+        ..node(9)
+    };
+    let settings = with(&[node(A), node(B), node(C), named]);
+    roll.group
+        .configure(settings, roll.now.plus(HOLD), roll.now);
+    assert_eq!((roll.primary(), roll.term()), (Some(9), term));
+    let holder = roll.group.election().holder().unwrap();
+    assert_eq!(&*holder.name, "written");
+    // With discovery off, it stays and those that were only learned leave.
+    roll.group.learn(node(8), roll.now);
+    roll.group.ask_others([], false);
+    let settings = with(&[node(A), node(B), node(C), node(9)]);
+    roll.group
+        .configure(settings, roll.now.plus(HOLD), roll.now);
+    let leaving: Vec<u32> = roll.group.leaving().map(|(id, _)| id.0).collect();
+    assert_eq!(leaving, [3, 8]);
+}
+
+#[test]
+fn r3_behind_nat_a_shadow_of_the_primary_takes_no_votes_from_it() {
+    let mut roll = Roll::without_local(2);
+    let outside = HostPort::new("192.0.2.1", 6379);
+    roll.group.learn(
+        NodeSettings {
+            address: Some(outside.clone()),
+            ..node(9)
+        },
+        roll.now,
+    );
+    roll.says(B, replica("b", "hist", &outside));
+    roll.gets(9, Outcome::TimedOut(Stage::Connect));
+    roll.says(A, primary("a", "hist"));
+    assert_eq!(roll.primary(), Some(A));
+}
+
+#[test]
+fn nodes_that_leave_together_elect_none_of_each_other() {
+    let mut roll = settled();
+    roll.says(B, primary("b", "other"));
+    roll.group.take_events();
+    let settings = with(&[node(C)]);
+    roll.group
+        .configure(settings, roll.now.plus(HOLD), roll.now);
+    assert_eq!(roll.evidence(), None);
+    assert_eq!(roll.primary(), None);
 }

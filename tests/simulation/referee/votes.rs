@@ -134,7 +134,7 @@ impl Referee {
             let unseen = !self
                 .told
                 .iter()
-                .any(|told| told.is_at(&link.master) && told.fresh);
+                .any(|told| told.is_at(&link.master) && told.fresh && !told.out);
             link.link_up && unseen && !self.is_linked_to(voter, link, claimant)
         });
         if replica {
