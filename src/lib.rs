@@ -66,6 +66,14 @@
 //!   too old to replace an incumbent is too old to replace whoever follows it.
 //! - *The service manager* is told by [`notify`] and not by the crate sd-notify, which knows no abstract
 //!   addresses and waits without limit for a manager that does not read.
+//! - *A replica that is silent* for less than `fall` stays in the electorate, though it convinces nobody: a
+//!   missed check must not make a majority of a minority (R11).
+//! - *A node that an operator or a reload took out* still holds back the hold while a replica is linked to it.
+//! - *Discovery* asks for more than half of the configured Sentinels, for a node to come and for it to go.
+//! - *`admin` may use `check::Control`*, `proxy::Loads` and `switchover::Director`: whoever answers operators asks
+//!   the owners, by channel.
+//! - *The allocator* is mimalloc: of a session's objects most are aligned to 128 bytes, which glibc pays for
+//!   with half a kilobyte a session, and keeps after a storm.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 
