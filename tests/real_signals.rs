@@ -129,3 +129,15 @@ fn the_address_is_free_again_for_the_next_instance() {
         assert_eq!(proxy.wait_exit(SOON).code(), Some(0));
     }
 }
+
+#[test]
+fn a_second_instance_names_the_process_that_holds_the_address() {
+    let [a, b] = redis_group(["redis-1", "redis-2"]);
+    let topology = Topology::standard(&[&a, &b]);
+    let first = topology.start();
+    let mut second = topology.spawn();
+    assert!(!second.wait_exit(SOON).success());
+    let holder = format!("held by pid {} (rolecall)", first.pid());
+    assert!(second.log().contains(&holder), "{}", second.log());
+    first.wait_node_of("redis-rw", "redis-1");
+}
