@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::house::House;
 use super::ready::{VERDICT_LIMIT, first_verdicts};
 use super::signals::Signals;
-use super::{RunError, orders};
+use super::{RunError, orders, upgrade};
 use crate::admin::Admin;
 use crate::check::Control;
 use crate::config::model::{AdminConfig, Bind, Config};
@@ -281,7 +281,12 @@ pub(super) async fn outlive(
     // Ours is the word that the service manager still takes.
     house.notify.main_pid(pid);
     let orders = orders::given(&house.checks.control()).await;
-    successor.released(orders).await;
+    if !successor.released(orders).await {
+        // We have let go of the addresses and it has died: another one opens them again.
+        if let Err(error) = upgrade::start("the successor has died") {
+            tracing::error!(%error, "cannot start another successor: start rolecall again");
+        }
+    }
     tracing::info!(
         pid,
         "handed over to pid {pid}: open sessions go on for up to {}, and their roles are enforced",

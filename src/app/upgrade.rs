@@ -22,7 +22,7 @@ pub(super) fn obey_signal() -> io::Result<()> {
     let mut signals = signal(SignalKind::user_defined2())?;
     tokio::spawn(async move {
         while signals.recv().await.is_some() {
-            if let Err(error) = start() {
+            if let Err(error) = start("SIGUSR2") {
                 tracing::error!(%error, "SIGUSR2: cannot start a successor: serving on");
             }
         }
@@ -30,7 +30,8 @@ pub(super) fn obey_signal() -> io::Result<()> {
     Ok(())
 }
 
-fn start() -> io::Result<()> {
+/// Starts the installed binary with our own arguments, to take over; `why` is for the log.
+pub(super) fn start(why: &str) -> io::Result<()> {
     let program = installed(env::current_exe()?);
     let mut child = Command::new(&program)
         .args(arguments(env::args_os().skip(1).collect()))
@@ -38,7 +39,7 @@ fn start() -> io::Result<()> {
     let pid = child.id();
     tracing::info!(
         pid,
-        "SIGUSR2: started {} as pid {pid}, to take over",
+        "{why}: started {} as pid {pid}, to take over",
         program.display()
     );
     // It ends before us only if it fails; nobody else would ask how.
@@ -46,7 +47,7 @@ fn start() -> io::Result<()> {
         .name("successor".into())
         .spawn(move || {
             if let Ok(status) = child.wait() {
-                tracing::warn!(pid, "pid {pid}, started by SIGUSR2, has ended: {status}");
+                tracing::warn!(pid, "pid {pid}, started to take over, has ended: {status}");
             }
         })?;
     Ok(())

@@ -187,15 +187,18 @@ async fn send_all(wire: &mut Wire, estate: Estate) -> io::Result<(Vec<Bind>, Hol
 }
 
 impl Successor {
-    /// Tells it that it is alone now, and what operators have ordered. It has died if it does not hear it, and then nobody can help.
-    pub async fn released(mut self, orders: Vec<NodeOrder>) {
+    /// Tells it that it is alone now, and what operators have ordered. False when it does not hear it, because
+    /// it has died between its last word and this one: then nobody listens.
+    pub async fn released(mut self, orders: Vec<NodeOrder>) -> bool {
         let told = timeout(ANSWER_LIMIT, self.wire.send(&Answer::Released { orders })).await;
-        if !matches!(told, Ok(Ok(()))) {
+        let heard = matches!(told, Ok(Ok(())));
+        if !heard {
             tracing::error!(
                 pid = self.pid,
                 "pid {} took over and did not hear that it is alone now",
                 self.pid
             );
         }
+        heard
     }
 }
