@@ -244,15 +244,9 @@ fn log_group(level: Level, group: &str, what: &EventKind) {
         EventKind::Conflict { .. } | EventKind::ConflictOver => {
             line!(level, "rolecall::election", group, "{what}");
         }
-        EventKind::Verdict { name, .. }
-        | EventKind::Role { name, .. }
-        | EventKind::Ordered { name, .. }
-        | EventKind::Added { name, .. }
-        | EventKind::Learned { name, .. }
-        | EventKind::Leaving { name, .. }
-        | EventKind::Returned { name, .. }
-        | EventKind::Dropped { name, .. } => {
-            line!(level, "rolecall::check", group, node = %name, "{what}");
+        what => {
+            let node = what.node().map(tracing::field::display);
+            line!(level, "rolecall::check", group, node, "{what}");
         }
     }
 }

@@ -142,28 +142,10 @@ fn about(what: &Happening) -> (Option<String>, Option<String>) {
     let (group, node) = match what {
         Happening::Closed { group, node, .. } => (group, Some(node)),
         Happening::Switchover { group, .. } => (group, None),
-        Happening::Group { group, kind } => (group, node(kind)),
+        Happening::Group { group, kind } => (group, kind.node()),
         Happening::Reloaded { .. } | Happening::ReloadRefused { .. } => return (None, None),
     };
     (Some(group.to_string()), node.map(ToString::to_string))
-}
-
-fn node(kind: &EventKind) -> Option<&std::sync::Arc<str>> {
-    match kind {
-        EventKind::Role { name, .. }
-        | EventKind::Verdict { name, .. }
-        | EventKind::Elected { name, .. }
-        | EventKind::Lost { name, .. }
-        | EventKind::Gone { name, .. }
-        | EventKind::Back { name, .. }
-        | EventKind::Added { name, .. }
-        | EventKind::Learned { name, .. }
-        | EventKind::Leaving { name, .. }
-        | EventKind::Returned { name, .. }
-        | EventKind::Dropped { name, .. }
-        | EventKind::Ordered { name, .. } => Some(name),
-        EventKind::Conflict { .. } | EventKind::ConflictOver => None,
-    }
 }
 
 fn evidence(kind: &EventKind) -> Option<Evidence> {

@@ -194,6 +194,27 @@ pub enum LossReason {
     Removed,
 }
 
+impl EventKind {
+    /// The name of the node that it is about; none where it is about several.
+    pub const fn node(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Role { name, .. }
+            | Self::Verdict { name, .. }
+            | Self::Elected { name, .. }
+            | Self::Lost { name, .. }
+            | Self::Gone { name, .. }
+            | Self::Back { name, .. }
+            | Self::Added { name, .. }
+            | Self::Learned { name, .. }
+            | Self::Leaving { name, .. }
+            | Self::Returned { name, .. }
+            | Self::Dropped { name, .. }
+            | Self::Ordered { name, .. } => Some(name),
+            Self::Conflict { .. } | Self::ConflictOver => None,
+        }
+    }
+}
+
 impl Evidence {
     /// The rule, for `explain` and the event list.
     pub const fn rule(&self) -> &'static str {
