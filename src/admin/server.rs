@@ -115,7 +115,7 @@ pub(super) async fn run<A: Acceptor>(
             Some(ended) = server.served.join_next() => tell_panic(ended),
             Some(ended) = server.turned_away.join_next() => tell_panic(ended),
             accepted = listener.next() => match accepted {
-                Ok(stream) => server.admit(stream),
+                Ok(stream) => server.admit(stream).await,
                 Err(error) => server.wait_out(&error).await,
             }
         }
@@ -157,13 +157,13 @@ impl Server {
         }
     }
 
-    fn admit(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn admit(&mut self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let key = self.room.way.key();
         if self.accepting == Trouble::Told {
             info!("{key}: accepting connections again");
             self.accepting = Trouble::None;
         }
-        if self.makes_room() {
+        if self.makes_room().await {
             let (room, seat) = (Arc::clone(&self.room), self.seats.take());
             self.served.spawn(converse(stream, room, seat, self.limits));
             return;
@@ -186,13 +186,19 @@ impl Server {
     }
 
     /// Whether there is a place for one more, if need be that of the longest idle one.
-    fn makes_room(&mut self) -> bool {
+    async fn makes_room(&mut self) -> bool {
         if self.seats.taken() < self.limits.connections {
             self.crowded = Trouble::None;
             return true;
         }
-        // Those that were told to go need a moment for it, and must not become many.
-        self.served.len() < 2 * self.limits.connections && self.seats.evict()
+        // Those that were told to go end as soon as their tasks run, and must not become many. Nobody
+        // is refused for their sake.
+        while self.served.len() >= 2 * self.limits.connections {
+            if let Some(ended) = self.served.join_next().await {
+                tell_panic(ended);
+            }
+        }
+        self.seats.evict()
     }
 
     /// After a failed accept. An error of the one connection is no reason to wait; anything else
@@ -300,6 +306,9 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::sync::{Mutex, mpsc};
+
     use super::*;
     use crate::admin::tests::state;
 
@@ -316,6 +325,47 @@ mod tests {
             let mut server = Server::new(Way::Http, Limits::default(), state(), cancel);
             let pause = pin!(server.wait_out(&error));
             assert_eq!(pause.poll(&mut context).is_pending(), waits, "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_idlers_does_not_crowd_out_who_asks() {
+        let cancel = CancellationToken::new();
+        let (burst, streams) = mpsc::unbounded_channel();
+        let mut idlers = Vec::new();
+        for _ in 0..200 {
+            let (idler, stream) = duplex(1024);
+            idlers.push(idler);
+            burst.send(stream).unwrap();
+        }
+        let (mut client, stream) = duplex(64 * 1024);
+        burst.send(stream).unwrap();
+        let listener = Burst(Mutex::new(streams));
+        let serving = run(listener, Limits::default(), state(), cancel.clone());
+        let asking = async {
+            let ask = b"GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n";
+            client.write_all(ask).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            cancel.cancel();
+            answer
+        };
+        let ((), answer) = tokio::join!(serving, asking);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+
+    /// A listening socket with a long queue of connections.
+    struct Burst(Mutex<mpsc::UnboundedReceiver<DuplexStream>>);
+
+    impl Acceptor for Burst {
+        type Stream = DuplexStream;
+        const WAY: Way = Way::Http;
+
+        async fn next(&self) -> io::Result<DuplexStream> {
+            match self.0.lock().await.recv().await {
+                Some(stream) => Ok(stream),
+                None => std::future::pending().await,
+            }
         }
     }
 
