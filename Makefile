@@ -34,7 +34,7 @@ test: lint ## Lint, every test, and benches that compile
 	else \
 	    set -x; $(MANY_FILES); $(CARGO) test --locked; \
 	fi
-	$(CARGO) bench --no-run --locked
+	$(CARGO) test --benches --no-run --locked
 
 bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx

@@ -29,6 +29,7 @@ mod relay;
 mod reload;
 mod route;
 mod run;
+mod schedule;
 mod session;
 mod sniff;
 mod socket_file;

@@ -21,6 +21,7 @@ use super::loads::Loads;
 use super::nodes::Nodes;
 use super::pulse::Pulse;
 use super::relay::{BUFFER_SIZE, SharedBuffer};
+use super::schedule::Schedule;
 use super::table::{Entry, Table};
 use crate::clock;
 use crate::core::alarm::{Alarm, AlarmKind};
@@ -83,6 +84,7 @@ pub(super) struct Worker {
     ending: Cell<bool>,
     /// Descriptors are used up.
     pub(super) trouble: Trouble,
+    schedule: Schedule,
     /// Sessions that snapshots have closed since it was last told, by node and reason.
     toll: RefCell<HashMap<(NodeId, CloseReason), usize>>,
 }
@@ -137,6 +139,7 @@ impl Worker {
             ended: Notify::new(),
             ending: Cell::new(false),
             trouble: Trouble::default(),
+            schedule: Schedule::default(),
             toll: RefCell::default(),
         }
     }
@@ -247,15 +250,17 @@ impl Worker {
     }
 
     /// The round that replaces a timer in each session: counts are handed to the metrics, idle
-    /// sessions and those that outstayed on a fallback are closed.
+    /// sessions and those that outstayed on a fallback are closed, the busy ones are counted.
     pub(super) fn sweep(&self) {
         self.refresh();
         let now = clock::now();
         let snapshot = self.snapshot.borrow();
         let mut doomed = Vec::new();
+        let mut busy = 0;
         self.table.each(|entry| {
             let Some(seat) = entry.seat() else { return };
             let active = entry.sweep(now);
+            busy += usize::from(self.schedule.counts(entry.joined(), active));
             // R14: a replica at work is left alone.
             if entry.replicates.get() {
                 return;
@@ -281,6 +286,7 @@ impl Worker {
                 doomed.push(Rc::clone(entry));
             }
         });
+        self.schedule.settle(busy, now);
         for entry in doomed {
             entry.wake();
         }

@@ -4,6 +4,8 @@
 //! because standard output is slow, or when standard output is closed, lines are dropped and counted.
 //! The level comes from the configuration alone (`RUST_LOG` is not read), and can be changed while running.
 
+mod sink;
+
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -20,6 +22,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
+use self::sink::Sink;
 use crate::config::model::{LogConfig, LogFormat, LogLevel};
 
 /// Lines that wait for standard output. The end of every session is a line, so a mass close must fit;
@@ -186,10 +189,7 @@ fn build<W: Write + Send + 'static>(
     colour: Colour,
 ) -> (impl Subscriber + Send + Sync, Telemetry) {
     let not_written = Arc::new(AtomicU64::new(0));
-    let sink = Sink {
-        output,
-        not_written: Arc::clone(&not_written),
-    };
+    let sink = Sink::new(output, Arc::clone(&not_written));
     let (queue, worker) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUE_LINES)
@@ -244,27 +244,6 @@ fn filter(level: LogLevel) -> Targets {
     Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target(env!("CARGO_PKG_NAME"), level)
-}
-
-/// Where the writing thread writes. An error is a lost line and no more.
-struct Sink<W> {
-    output: W,
-    not_written: Arc<AtomicU64>,
-}
-
-impl<W: Write> Write for Sink<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.output.write_all(line).is_err() {
-            self.not_written.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        // Its failure would be printed to standard error at the end, and the lost lines are counted.
-        let _counted = self.output.flush();
-        Ok(())
-    }
 }
 
 /// `2025-03-01T12:00:00.123Z`.
@@ -462,8 +441,9 @@ mod tests {
         let (subscriber, telemetry) = build(config, gate.clone(), Colour::Plain);
         let dropped = telemetry.dropped();
         let begun = Instant::now();
+        // The writing thread has taken some lines, to write them together.
         with_default(subscriber, || {
-            (0..QUEUE_LINES + 10).for_each(|i| info!(i, "line"));
+            (0..2 * QUEUE_LINES).for_each(|i| info!(i, "line"));
         });
         assert!(dropped.lines() >= 9, "{}", dropped.lines());
         drop(telemetry);
