@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -56,10 +56,7 @@ pub(super) struct ListenerPlace {
 }
 
 /// A connection, counted at its worker until dropped.
-pub(super) struct Place {
-    shared: Arc<Shared>,
-    worker: usize,
-}
+pub(super) struct Place(Arc<AtomicUsize>);
 
 /// Accepts while the proxy serves and the port stays, then once more what the kernel has completed
 /// already: closing the socket would reset it. One that another process has as well is left to that
@@ -221,21 +218,16 @@ impl Drop for ListenerPlace {
 }
 
 impl Place {
-    fn take(shared: &Arc<Shared>, worker: usize) -> Self {
-        shared.doors[worker]
-            .connections
-            .fetch_add(1, Ordering::Relaxed);
-        Self {
-            shared: Arc::clone(shared),
-            worker,
-        }
+    fn take(shared: &Shared, worker: usize) -> Self {
+        let connections = &shared.doors[worker].connections;
+        connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(connections))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.shared.doors[self.worker]
-            .connections
-            .fetch_sub(1, Ordering::Relaxed);
+        let Self(connections) = self;
+        connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -12,7 +12,7 @@ use crate::core::reason::CloseReason;
 pub async fn relay_plainly(client: UnixStream, node: UnixStream) -> CloseReason {
     let buffer = RefCell::new(vec![0; BUFFER_SIZE].into_boxed_slice());
     let (mut client, mut node) = (Stream::Unix(client), Stream::Unix(node));
-    relay(&Open, &buffer, &mut client, &mut node, Vec::new()).await
+    relay(Open, &buffer, &mut client, &mut node, None).await
 }
 
 /// A gate that lets everything pass.

@@ -38,23 +38,22 @@ pub(super) trait Gate {
 /// `initial` was read from the client before, and goes to the node first.
 ///
 /// Not an async function: that would keep room for `initial` as long as the session lasts.
-pub(super) fn relay<'a>(
-    gate: &'a impl Gate,
+pub(super) fn relay<'a, G: Gate + 'a>(
+    gate: G,
     buffer: &'a SharedBuffer,
     client: &'a mut Stream,
     node: &'a mut Stream,
-    initial: Vec<u8>,
+    initial: Option<Box<Rest>>,
 ) -> impl Future<Output = CloseReason> + 'a {
     let mut relay = Relay::default();
     // A session that is doomed already is told so by the first poll, before anything is written.
-    if !initial.is_empty() && gate.verdict().is_none() {
-        gate.sent(&initial);
-        relay.up.rest = Some(Box::new(Rest {
-            bytes: initial,
-            taken: 0,
-        }));
+    if let Some(initial) = initial
+        && gate.verdict().is_none()
+    {
+        gate.sent(&initial.bytes);
+        relay.up.rest = Some(initial);
     }
-    poll_fn(move |cx| relay.poll(cx, gate, &mut buffer.borrow_mut(), client, node))
+    poll_fn(move |cx| relay.poll(cx, &gate, &mut buffer.borrow_mut(), client, node))
 }
 
 #[derive(Default)]
@@ -74,9 +73,16 @@ struct Flow {
 }
 
 /// What was read, but not taken by the other side yet.
-struct Rest {
+pub(super) struct Rest {
     bytes: Vec<u8>,
     taken: usize,
+}
+
+impl Rest {
+    /// All of it, if there is any.
+    pub(super) fn new(bytes: Vec<u8>) -> Option<Box<Self>> {
+        (!bytes.is_empty()).then(|| Box::new(Self { bytes, taken: 0 }))
+    }
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -195,10 +201,7 @@ impl Flow {
             Err(_) => return Err(self.sink_broke()),
         };
         if taken < chunk.len() {
-            self.rest = Some(Box::new(Rest {
-                bytes: chunk[taken..].to_vec(),
-                taken: 0,
-            }));
+            self.rest = Rest::new(chunk[taken..].to_vec());
         }
         Ok(())
     }

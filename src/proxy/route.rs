@@ -6,6 +6,7 @@ use super::dial::{DialError, dial};
 use super::nodes::Claim;
 use super::park::{Lot, Woken, take_in};
 use super::reject::{LISTENER_REMOVED, NO_DESCRIPTORS, SHUTTING_DOWN, reject};
+use super::relay::Rest;
 use super::session::Connection;
 use super::stream::Stream;
 use super::table::Seat;
@@ -22,7 +23,7 @@ use crate::core::snapshot::{GroupView, NodeView, Target};
 pub(super) enum Found {
     /// The client, the node that it is joined to, and what the client sent while it was parked; the
     /// connection's entry says by what right.
-    Node(Stream, Stream, Vec<u8>),
+    Node(Stream, Stream, Option<Box<Rest>>),
     /// The client has gone, or has been told why there is no node.
     Ended(CloseReason),
 }
@@ -66,14 +67,14 @@ pub(super) async fn find_node(connection: &Connection, mut client: Stream) -> Fo
             match join(connection, reserved, &mut refused).await {
                 Joined::Node(node) => {
                     let Some(lot) = lot else {
-                        return Found::Node(client, node, Vec::new());
+                        return Found::Node(client, node, None);
                     };
                     // It may have hung up, before or while the node was dialled.
                     let Some(sent) = take_in(&connection.worker, &mut client).await else {
                         return left(Some(lot));
                     };
                     lot.leave(ParkResult::Served);
-                    return Found::Node(client, node, sent);
+                    return Found::Node(client, node, Rest::new(sent));
                 }
                 Joined::Outdated => {}
                 Joined::Refused => {

@@ -1,7 +1,6 @@
 //! A session: find a node (pick, dial, park), relay, and say in one line how it ended.
 
 use std::future::poll_fn;
-use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -61,20 +60,23 @@ pub(super) fn begin(worker: &Rc<Worker>, client: Stream, ticket: Ticket) {
 fn serve(connection: Connection, client: Stream) -> impl Future<Output = ()> {
     let search = Box::pin(search(connection, client));
     async {
-        // The streams stay where they are: moved out of here they would take their room twice.
+        // The streams stay where they are: moved out of here they would take their room twice. And
+        // nothing that borrows them lives across another wait, which would keep room for it too.
         let (connection, mut found) = search.await;
-        let (client, node, sent) = match &mut found {
-            Found::Node(client, node, sent) => (client, node, mem::take(sent)),
-            Found::Ended(reason) => return connection.end(*reason),
-        };
         // The task's waker, which stays the same: whoever dooms the session wakes it by this.
         poll_fn(|cx| {
             connection.entry().watch(cx.waker());
             Poll::Ready(())
         })
         .await;
-        let gate = Pass(&connection);
-        let reason = relay(&gate, &connection.worker.buffer, client, node, sent).await;
+        let relayed = match &mut found {
+            Found::Node(client, node, sent) => {
+                let gate = Pass(&connection);
+                relay(gate, &connection.worker.buffer, client, node, sent.take())
+            }
+            Found::Ended(reason) => return connection.end(*reason),
+        };
+        let reason = relayed.await;
         connection.end(reason);
     }
 }
@@ -229,9 +231,9 @@ mod tests {
     fn an_idle_session_is_small() {
         let future = size_of_future(serve);
         let entry = size_of::<Entry>();
-        assert!(
-            future + entry < 640,
-            "the future takes {future}, the entry {entry} bytes"
-        );
+        // With what tokio adds the task takes 384 bytes (its objects come in steps of 128), and the entry
+        // with its counts 192.
+        assert!(future <= 280, "the future takes {future} bytes");
+        assert!(entry <= 176, "the entry takes {entry} bytes");
     }
 }
