@@ -7,9 +7,9 @@
 //! GETs: two fifths fewer sleeps, 0.87 of the processor time per request, 1.10 of the requests.
 //!
 //! With few sessions there is nothing to gather and each wake-up counts, so it is for busy workers only.
+//! How busy a worker is shows in whose messages it relays, without a clock.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use rustix::process::{getpriority_process, setpriority_process};
 use thread_priority::{
@@ -17,37 +17,62 @@ use thread_priority::{
     set_thread_priority_and_policy, thread_native_id, thread_schedule_policy,
 };
 
-use crate::core::time::Moment;
+/// Messages after which it is considered anew.
+const ROUND: u32 = 256;
 
-/// Busy sessions from which on a worker is scheduled in batches, and at which it no longer is.
-const MANY: usize = 8;
-const FEW: usize = 4;
+/// Sessions that took part in a round, from which on a worker is scheduled in batches, and at which it no
+/// longer is. Between the two it stays as it is.
+const MANY: u32 = 8;
+const FEW: u32 = 4;
 
-/// How often it is considered, at most.
-const PERIOD: Duration = Duration::from_millis(900);
-
-/// The scheduling of the calling worker's thread. It begins as every thread does.
-#[derive(Default)]
+/// The scheduling of a worker's thread, on which all calls must be made. It begins as every thread does.
 pub(super) struct Schedule {
     batch: Cell<bool>,
-    considered: Cell<Moment>,
+    round: Cell<u32>,
+    /// In this round so far.
+    messages: Cell<u32>,
+    sessions: Cell<u32>,
+}
+
+/// The last round in which a session took part; 0 before its first message.
+#[derive(Default)]
+pub(super) struct Heard(Cell<u32>);
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            batch: Cell::new(false),
+            round: Cell::new(1),
+            messages: Cell::new(0),
+            sessions: Cell::new(0),
+        }
+    }
 }
 
 impl Schedule {
-    /// Whether a session counts as busy: it was there when this was considered last, and has moved bytes since.
-    /// Sessions of one request come and go between two looks, and gain nothing by waiting.
-    pub(super) fn counts(&self, joined: Moment, active: Moment) -> bool {
-        let considered = self.considered.get();
-        joined <= considered && active > considered
+    /// A client has sent something. Cheap: asked for each chunk.
+    pub(super) fn hear(&self, heard: &Heard) {
+        let last = heard.0.replace(self.round.get());
+        // Its first message does not count: connections made for one request gain nothing by waiting.
+        if last != 0 && last != self.round.get() {
+            self.sessions.set(self.sessions.get() + 1);
+        }
+        self.messages.set(self.messages.get() + 1);
+        if self.messages.get() == ROUND {
+            self.settle();
+        }
     }
 
-    /// Chooses by the number of busy sessions.
-    pub(super) fn settle(&self, busy: usize, now: Moment) {
-        if now.since(self.considered.get()) < PERIOD {
-            return;
-        }
-        self.considered.set(now);
-        let batch = batch(self.batch.get(), busy);
+    #[cold]
+    fn settle(&self) {
+        self.round.set(self.round.get().wrapping_add(1).max(1));
+        self.messages.set(0);
+        let sessions = self.sessions.replace(0);
+        let batch = if self.batch.get() {
+            sessions > FEW
+        } else {
+            sessions >= MANY
+        };
         if batch != self.batch.replace(batch) {
             // Not allowed in some sandboxes, and nothing depends on it.
             if let Err(error) = apply(batch) {
@@ -55,11 +80,6 @@ impl Schedule {
             }
         }
     }
-}
-
-/// Between the two numbers it stays as it is.
-fn batch(now: bool, busy: usize) -> bool {
-    if now { busy > FEW } else { busy >= MANY }
 }
 
 fn apply(batch: bool) -> Result<(), thread_priority::Error> {
@@ -94,36 +114,50 @@ mod tests {
         thread_schedule_policy().unwrap()
     }
 
-    #[test]
-    fn few_sessions_are_no_batch_and_between_it_stays() {
-        assert!(!batch(false, 7) && batch(false, 8));
-        assert!(batch(true, 5) && !batch(true, 4));
+    /// One round in which so many sessions take turns.
+    fn round(schedule: &Schedule, sessions: &[Heard]) {
+        let messages = sessions.iter().cycle().take(ROUND as usize);
+        messages.for_each(|heard| schedule.hear(heard));
+    }
+
+    fn sessions(count: usize) -> Vec<Heard> {
+        (0..count).map(|_| Heard::default()).collect()
     }
 
     #[test]
-    fn sessions_that_come_and_go_are_not_busy() {
-        let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
-        let schedule = Schedule::default();
-        schedule.settle(0, at(10));
-        assert!(schedule.counts(at(9), at(11)));
-        assert!(!schedule.counts(at(11), at(11)), "it is new");
-        assert!(!schedule.counts(at(9), at(9)), "it is idle");
-    }
-
-    #[test]
-    fn the_thread_follows_and_keeps_its_niceness() {
-        let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
+    fn the_thread_follows_the_sessions_and_keeps_its_niceness() {
         let other = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
         let in_batches = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch);
         let nice = getpriority_process(None).unwrap();
-        let schedule = Schedule::default();
+        let (schedule, all) = (Schedule::default(), sessions(25));
         assert_eq!(policy(), other);
-        schedule.settle(25, at(10));
-        assert_eq!(policy(), in_batches);
-        schedule.settle(0, at(10));
-        assert_eq!(policy(), in_batches, "considered a moment ago");
-        schedule.settle(0, at(11));
-        assert_eq!(policy(), other);
+        round(&schedule, &all);
+        assert_eq!(policy(), other, "all of them were new");
+        for (busy, expected) in [
+            (7, other),
+            (8, in_batches),
+            (5, in_batches),
+            (4, other),
+            (25, in_batches),
+        ] {
+            round(&schedule, &all[..busy]);
+            assert_eq!(policy(), expected, "with {busy} sessions");
+        }
         assert_eq!(getpriority_process(None), Ok(nice));
+    }
+
+    #[test]
+    fn connections_for_one_request_are_no_reason() {
+        let schedule = Schedule::default();
+        (0..10).for_each(|_| round(&schedule, &sessions(256)));
+        assert!(!schedule.batch.get());
+    }
+
+    #[test]
+    fn the_rounds_begin_again_without_a_new_session_in_them() {
+        let schedule = Schedule::default();
+        schedule.round.set(u32::MAX);
+        round(&schedule, &sessions(1));
+        assert_eq!(schedule.round.get(), 1);
     }
 }

@@ -12,6 +12,7 @@ use std::task::Waker;
 
 use super::listener::Listener;
 use super::nodes::{Claim, Node};
+use super::schedule::Heard;
 use crate::core::judge::Held;
 use crate::core::reason::CloseReason;
 use crate::core::time::Moment;
@@ -40,6 +41,7 @@ pub(super) struct Entry {
     pub(super) replicates: Cell<bool>,
     /// Chunks of the client that are still looked into for that.
     pub(super) looks: Cell<u8>,
+    pub(super) heard: Heard,
 }
 
 /// A session's place at a node.
@@ -71,6 +73,7 @@ impl Entry {
             alarmed: Cell::new(None),
             replicates: Cell::new(false),
             looks: Cell::new(LOOKS),
+            heard: Heard::default(),
         }
     }
 

@@ -84,7 +84,7 @@ pub(super) struct Worker {
     ending: Cell<bool>,
     /// Descriptors are used up.
     pub(super) trouble: Trouble,
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     /// Sessions that snapshots have closed since it was last told, by node and reason.
     toll: RefCell<HashMap<(NodeId, CloseReason), usize>>,
 }
@@ -250,17 +250,15 @@ impl Worker {
     }
 
     /// The round that replaces a timer in each session: counts are handed to the metrics, idle
-    /// sessions and those that outstayed on a fallback are closed, the busy ones are counted.
+    /// sessions and those that outstayed on a fallback are closed.
     pub(super) fn sweep(&self) {
         self.refresh();
         let now = clock::now();
         let snapshot = self.snapshot.borrow();
         let mut doomed = Vec::new();
-        let mut busy = 0;
         self.table.each(|entry| {
             let Some(seat) = entry.seat() else { return };
             let active = entry.sweep(now);
-            busy += usize::from(self.schedule.counts(entry.joined(), active));
             // R14: a replica at work is left alone.
             if entry.replicates.get() {
                 return;
@@ -286,7 +284,6 @@ impl Worker {
                 doomed.push(Rc::clone(entry));
             }
         });
-        self.schedule.settle(busy, now);
         for entry in doomed {
             entry.wake();
         }
