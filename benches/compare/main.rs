@@ -5,7 +5,9 @@
 //! started anew for each run, so that its memory is that of the row, and nobody else runs beside it.
 //!
 //! `ROWS=get,reconnect` chooses rows, `ROUNDS=9` how many rounds, `SECONDS_PER_RUN=3` how long one run
-//! lasts, `SIDES=rolecall,haproxy` who takes part; `OTHER=path` adds another build of rolecall. The table is on stdout, the same with each round's figures in `target/bench/compare.json`.
+//! lasts, `SIDES=rolecall,haproxy` who takes part (`haproxy-batch` only so); `OTHER=path` adds another
+//! build of rolecall. The table is on stdout, the same with each round's figures in
+//! `target/bench/compare.json`.
 
 #![expect(
     clippy::cast_precision_loss,

@@ -17,6 +17,8 @@ pub(crate) enum Side {
     Rolecall,
     Haproxy,
     HaproxyOne,
+    /// Scheduled as rolecall schedules its workers when they are busy, to see what is due to that alone.
+    HaproxyBatch,
     Nginx,
     /// Another build of rolecall.
     Other,
@@ -38,6 +40,7 @@ impl Side {
         if let Ok(words) = env::var("SIDES").as_deref()
             && !words.is_empty()
         {
+            all.push(Self::HaproxyBatch);
             all.retain(|side| words.split([',', ' ']).any(|word| word == side.label()));
         }
         if env::var(OTHER).is_ok_and(|path| !path.is_empty()) {
@@ -52,6 +55,7 @@ impl Side {
             Self::Rolecall => "rolecall",
             Self::Haproxy => "haproxy",
             Self::HaproxyOne => "haproxy-1",
+            Self::HaproxyBatch => "haproxy-batch",
             Self::Nginx => "nginx",
             Self::Other => "other",
         }
@@ -78,7 +82,7 @@ impl Running {
         let address = address::free()?;
         let text = match side {
             Side::Direct | Side::Rolecall | Side::Other => rolecall(address, node)?,
-            Side::Haproxy => haproxy(address, node, meter::cores()),
+            Side::Haproxy | Side::HaproxyBatch => haproxy(address, node, meter::cores()),
             Side::HaproxyOne => haproxy(address, node, 1),
             Side::Nginx => nginx(address, node, directory),
         };
@@ -106,6 +110,7 @@ fn launch(side: Side, text: &str, directory: &Path) -> Result<Process> {
         Side::Other => &[&other, "run", "-c", &file],
         Side::Direct | Side::Rolecall => &[env!("CARGO_BIN_EXE_rolecall"), "run", "-c", &file],
         Side::Haproxy | Side::HaproxyOne => &["haproxy", "-db", "-f", &file],
+        Side::HaproxyBatch => &["chrt", "-b", "0", "haproxy", "-db", "-f", &file],
         Side::Nginx => &["nginx", "-c", &file, "-e", "stderr"],
     };
     Process::start(words, &directory.join(format!("{}.log", side.label())))
