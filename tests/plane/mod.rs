@@ -319,16 +319,6 @@ pub(crate) fn connected(address: SocketAddr) -> TcpStream {
     client
 }
 
-/// A client whose session is counted; its node need not answer.
-pub(crate) fn served(plane: &Plane) -> TcpStream {
-    let before: usize = plane.sessions().iter().sum();
-    let client = TcpStream::connect(plane.address()).unwrap();
-    eventually("it is served", || {
-        plane.sessions().iter().sum::<usize>() > before
-    });
-    client
-}
-
 /// Sends a line and gets it back.
 pub(crate) fn echo(client: &mut TcpStream, words: &[u8]) {
     let line = [words, b"\r\n"].concat();
