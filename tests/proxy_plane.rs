@@ -164,14 +164,15 @@ fn r7_clients_that_write_without_pause_are_fenced() {
     let address = plane.address();
     let mut writers = Vec::new();
     let published = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    for _ in 0..4 {
+    for writer in 0..4 {
         let mut client = TcpStream::connect(address).unwrap();
+        let early = format!("EARLY {writer}\r\n");
         let published = std::sync::Arc::clone(&published);
         writers.push(std::thread::spawn(move || {
             loop {
                 // What is sent after this was read as true was sent after publishing.
                 let late = published.load(std::sync::atomic::Ordering::SeqCst);
-                let line: &[u8] = if late { b"LATE\r\n" } else { b"EARLY\r\n" };
+                let line: &[u8] = if late { b"LATE\r\n" } else { early.as_bytes() };
                 if client.write_all(line).is_err() {
                     return;
                 }
@@ -179,7 +180,8 @@ fn r7_clients_that_write_without_pause_are_fenced() {
         }));
     }
     eventually("all write", || {
-        plane.sessions()[0] == 4 && servers[0].heard().len() > 10_000
+        let heard = servers[0].heard();
+        heard.len() > 10_000 && (0..4).all(|writer| heard.contains(&format!("EARLY {writer}")))
     });
     plane.publish(|group| plane::elect(group, 1, 2));
     published.store(true, std::sync::atomic::Ordering::SeqCst);
