@@ -18,7 +18,7 @@
 //! | [`admin`] | HTTP: on `admin.http` read only, on the Unix socket commands too |
 //! | [`api`] | what it answers in JSON, in types that our own commands read too |
 //! | [`switchover`] | a planned change of primary: asks Sentinel or the primary, waits for the election |
-//! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it |
+//! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it; [`config::keys`] has every key |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
 //! | [`takeover`] | an upgrade: a new process gets the listening sockets of the running one |

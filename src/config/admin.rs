@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::keys::{ADMIN, LOG};
 use super::model::{AdminConfig, LogConfig, LogFormat, LogLevel};
 use super::reader::{Fields, Reader};
 use super::suggest;
@@ -26,8 +27,7 @@ pub(super) fn read(reader: &mut Reader<'_>, top: &Fields<'_>) -> AdminDraft {
     let Some(entry) = top.get_unless_off("admin") else {
         return AdminDraft::default();
     };
-    let known = ["http", "socket", "socket_mode", "socket_owner"];
-    let Some(fields) = reader.fields("admin", entry.key.place, &entry.value, &known) else {
+    let Some(fields) = reader.fields("admin", entry.key.place, &entry.value, &ADMIN) else {
         return AdminDraft::default();
     };
     let socket = fields.get_unless_off("socket");
@@ -69,8 +69,7 @@ pub(super) fn log(reader: &mut Reader<'_>, top: &Fields<'_>) -> LogConfig {
     let Some(entry) = top.get("log") else {
         return log;
     };
-    let known = ["format", "level"];
-    if let Some(fields) = reader.fields("log", entry.key.place, &entry.value, &known) {
+    if let Some(fields) = reader.fields("log", entry.key.place, &entry.value, &LOG) {
         log.format = reader.value_or(&fields, "format", format, log.format);
         log.level = reader.value_or(&fields, "level", level, log.level);
     }

@@ -5,25 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::keys::{AUTH, CHECK, GROUP, MAX_LAG, NODE, SENTINEL};
 use super::model::{
     Address, CheckConfig, Credentials, GroupConfig, MaxLag, NodeConfig, Secret, SentinelConfig,
 };
 use super::reader::{Fields, Reader, quoted};
-use super::secrets::AUTH_KEYS;
 use super::tree::{At, Entry, Place, Value};
 use super::units;
 use crate::core::ids::{GroupId, NodeId};
 
-const GROUP_KEYS: [&str; 7] = [
-    "nodes",
-    "auth",
-    "check",
-    "claim_hold",
-    "max_lag",
-    "stale_reads",
-    "sentinel",
-];
-const CHECK_KEYS: [&str; 5] = ["interval", "fast_interval", "timeout", "fall", "rise"];
 const CLAIM_HOLD: Duration = Duration::from_secs(6);
 const STALE_READS: Duration = Duration::from_secs(60);
 const NODE_EXAMPLE: &str = "redis-1: 10.1.1.1:6379";
@@ -81,7 +71,7 @@ fn group(
     next_node: &mut u32,
 ) -> Option<GroupDraft> {
     let what = format!("group {}", entry.key.value);
-    let fields = reader.fields(&what, entry.key.place, &entry.value, &GROUP_KEYS)?;
+    let fields = reader.fields(&what, entry.key.place, &entry.value, &GROUP)?;
     let nodes = match reader.required(&what, &fields, "nodes", NODE_EXAMPLE) {
         Some(entry) => nodes(reader, entry, next_node),
         None => Vec::new(),
@@ -142,8 +132,7 @@ fn node(reader: &mut Reader<'_>, entry: &Entry, id: NodeId) -> NodeDraft {
         return draft;
     }
     let what = format!("node {}", entry.key.value);
-    let known = ["address", "local", "weight"];
-    let Some(fields) = reader.fields(&what, entry.key.place, &entry.value, &known) else {
+    let Some(fields) = reader.fields(&what, entry.key.place, &entry.value, &NODE) else {
         return draft;
     };
     draft.address = reader
@@ -165,7 +154,7 @@ fn check(reader: &mut Reader<'_>, fields: &Fields<'_>) -> CheckConfig {
     let Some(entry) = fields.get("check") else {
         return check;
     };
-    let Some(fields) = reader.fields("check", entry.key.place, &entry.value, &CHECK_KEYS) else {
+    let Some(fields) = reader.fields("check", entry.key.place, &entry.value, &CHECK) else {
         return check;
     };
     let before = reader.problems.len();
@@ -195,8 +184,7 @@ fn check(reader: &mut Reader<'_>, fields: &Fields<'_>) -> CheckConfig {
 
 fn max_lag(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<MaxLag> {
     let entry = fields.get_unless_off("max_lag")?;
-    let known = ["bytes", "seconds"];
-    let fields = reader.fields("max_lag", entry.key.place, &entry.value, &known)?;
+    let fields = reader.fields("max_lag", entry.key.place, &entry.value, &MAX_LAG)?;
     let (bytes, seconds) = (fields.get("bytes"), fields.get("seconds"));
     if bytes.is_none() && seconds.is_none() {
         let hint = "give bytes (64MiB), seconds (30s) or both; or write max_lag: off";
@@ -213,8 +201,7 @@ fn sentinel(
     fields: &Fields<'_>,
 ) -> Option<(SentinelConfig, Vec<At<Address>>)> {
     let entry = fields.get_unless_off("sentinel")?;
-    let known = ["name", "addresses", "discover", "auth"];
-    let fields = reader.fields("sentinel", entry.key.place, &entry.value, &known)?;
+    let fields = reader.fields("sentinel", entry.key.place, &entry.value, &SENTINEL)?;
     let name = reader
         .required(
             "sentinel",
@@ -245,7 +232,7 @@ fn sentinel(
 fn auth(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Credentials> {
     let entry = fields.get_unless_off("auth")?;
     let place = entry.key.place;
-    let fields = reader.fields("auth", place, &entry.value, &AUTH_KEYS)?;
+    let fields = reader.fields("auth", place, &entry.value, &AUTH)?;
     let username = fields
         .get("username")
         .and_then(|entry| reader.scalar(entry))

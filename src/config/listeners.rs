@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::groups::{name_of, number};
+use super::keys::{LISTENER, PARK};
 use super::model::{Bind, CONNECT_TIMEOUT, ParkConfig};
 use super::reader::{Fields, Reader};
 use super::suggest;
@@ -12,20 +13,6 @@ use super::tree::{At, Entry, Place};
 use super::units::{self, Wrong};
 use crate::core::chain::Access;
 use crate::core::ids::ListenerId;
-
-const LISTENER_KEYS: [&str; 11] = [
-    "bind",
-    "access",
-    "group",
-    "nodes",
-    "backup",
-    "fallback",
-    "max_connections",
-    "idle_timeout",
-    "connect_timeout",
-    "park",
-    "fallback_max_age",
-];
 
 /// A listener as written.
 pub(super) struct ListenerDraft {
@@ -61,7 +48,7 @@ pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry) -> Vec<ListenerDraft>
 
 fn listener(reader: &mut Reader<'_>, entry: &Entry, id: ListenerId) -> Option<ListenerDraft> {
     let what = format!("listener {}", entry.key.value);
-    let fields = reader.fields(&what, entry.key.place, &entry.value, &LISTENER_KEYS)?;
+    let fields = reader.fields(&what, entry.key.place, &entry.value, &LISTENER)?;
     let binds = reader.required(&what, &fields, "bind", "bind: \"127.0.0.1:6379\"");
     let accesses = "access: read-write, read-only or local-read-only";
     let access = reader.required(&what, &fields, "access", accesses);
@@ -111,8 +98,7 @@ fn park(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (ParkConfig, Option<Pla
     let Some(entry) = fields.get("park") else {
         return (park, None);
     };
-    let known = ["timeout", "max"];
-    let Some(fields) = reader.fields("park", entry.key.place, &entry.value, &known) else {
+    let Some(fields) = reader.fields("park", entry.key.place, &entry.value, &PARK) else {
         return (park, None);
     };
     park.timeout = reader.value_or(&fields, "timeout", units::duration, park.timeout);

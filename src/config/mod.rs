@@ -1,8 +1,9 @@
 //! Configuration: one YAML file to a validated [`model::Config`], or to everything that is wrong with it.
 //!
 //! The way of a file: `tree` reads YAML and keeps lines and columns, `expand` fills in variables,
-//! `groups`, `listeners` and `admin` take each value by itself through `reader` and `units`,
-//! then `resolve` turns names into numbers and chains, and `conflicts` compares addresses and times.
+//! `groups`, `listeners` and `admin` take each value by itself through `reader` and `units`, by the table
+//! of all keys ([`keys`]), then `resolve` turns names into numbers and chains, and `conflicts` compares
+//! addresses and times.
 //! Each step goes on after a problem, so one run tells all; secrets stay out of it (`secrets`).
 //! Pure but for [`load`]; nothing here looks a name up in DNS or opens a socket.
 
@@ -11,6 +12,7 @@ mod changes;
 mod conflicts;
 mod expand;
 mod groups;
+pub mod keys;
 mod listeners;
 pub mod model;
 mod problem;
@@ -38,8 +40,6 @@ pub use problem::{Problem, Problems};
 use reader::{Fields, Reader};
 use resolve::Links;
 use secrets::Masks;
-
-const TOP_KEYS: [&str; 6] = ["groups", "listeners", "admin", "workers", "grace", "log"];
 
 /// Reads a file, with variables from the environment. A relative `password_file` is looked for beside it.
 ///
@@ -101,7 +101,7 @@ pub fn parse(
 
 /// The whole file. Where something was wrong the result is a stand-in that [`parse`] throws away.
 fn file(reader: &mut Reader<'_>, root: &tree::Node) -> Option<Config> {
-    let top = reader.fields("the configuration", root.place, root, &TOP_KEYS)?;
+    let top = reader.fields("the configuration", root.place, root, &keys::TOP)?;
     let groups = reader
         .required(
             "the configuration",

@@ -1,8 +1,9 @@
 //! Walks the tree with types in hand: each getter takes what it can use, reports what is wrong and
 //! lets the walk go on, so that one run tells all. Returns nothing only where it has complained.
 
+use super::keys::{AUTH, Section};
 use super::problem::Problem;
-use super::secrets::{AUTH_KEYS, without_user};
+use super::secrets::without_user;
 use super::suggest;
 use super::tree::{At, Entry, Node, Place, Scalar, Value};
 use super::units::Wrong;
@@ -53,8 +54,9 @@ impl Reader<'_> {
         what: &str,
         place: Place,
         node: &'t Node,
-        known: &[&str],
+        section: &Section,
     ) -> Option<Fields<'t>> {
+        let known = section.names();
         let entries = self.entries(what, place, node, &format!("keys: {}", known.join(", ")))?;
         for entry in entries {
             let key = &entry.key;
@@ -63,12 +65,13 @@ impl Reader<'_> {
                 continue;
             }
             // In an auth map this may be the tail of a password.
-            let nameless = known == AUTH_KEYS && suggest::nearest(&key.value, known).is_none();
+            let nameless =
+                section.name == AUTH.name && suggest::nearest(&key.value, &known).is_none();
             if nameless {
-                let hint = "known here: username, password, password_file; quote a password";
+                let hint = format!("known here: {}; quote a password", known.join(", "));
                 self.complain(key.place, format!("unknown key in {what}"), hint);
             } else {
-                let hint = suggest::hint(&key.value, known);
+                let hint = suggest::hint(&key.value, &known);
                 let message = format!("unknown key {} of {what}", quoted(&key.value));
                 self.complain(key.place, message, hint);
             }

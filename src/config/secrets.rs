@@ -6,11 +6,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::keys::AUTH;
 use super::suggest;
 use super::tree::{Entry, Node, Place, Value};
-
-/// The keys that an `auth` map may hold.
-pub(super) const AUTH_KEYS: [&str; 3] = ["username", "password", "password_file"];
 
 const STARS: &str = "****";
 
@@ -165,7 +163,7 @@ impl Masks {
         let key = &entry.key;
         match key.value.as_str() {
             "username" | "password_file" => {}
-            name if suggest::nearest(name, &AUTH_KEYS).is_some() => self.hide_value(entry),
+            name if suggest::nearest(name, &AUTH.names()).is_some() => self.hide_value(entry),
             // `password: a, b}` makes a key of the password's tail.
             _ => {
                 self.hide_value(entry);

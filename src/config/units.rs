@@ -5,8 +5,39 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::keys::Range;
 use super::model::{Address, Bind};
 use crate::core::facts::HostPort;
+
+/// `fall` and `rise`.
+pub(super) const TIMES: Range = Range {
+    least: 1,
+    most: 1000,
+};
+
+/// `weight`.
+pub(super) const WEIGHT: Range = Range {
+    least: 1,
+    most: 256,
+};
+
+/// `max_connections`.
+pub(super) const CONNECTIONS: Range = Range {
+    least: 1,
+    most: 10_000_000,
+};
+
+/// `park.max`.
+pub(super) const PARKED: Range = Range {
+    least: 0,
+    ..CONNECTIONS
+};
+
+/// `workers`.
+pub(super) const WORKERS: Range = Range {
+    least: 1,
+    most: 1024,
+};
 
 /// Longer than anything that is waited for; keeps sums of durations in range.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -141,9 +172,10 @@ fn whole(text: &str) -> Option<u64> {
 }
 
 /// A whole number between two others, both included.
-fn count_between(text: &str, least: u64, most: u64) -> Result<u64, Wrong> {
+fn count_between(text: &str, range: Range) -> Result<u64, Wrong> {
+    let Range { least, most } = range;
     match whole(text) {
-        Some(number) if (least..=most).contains(&number) => Ok(number),
+        Some(number) if range.holds(number) => Ok(number),
         Some(_) => wrong(
             "is out of range",
             format!("write a number from {least} to {most}"),
@@ -157,27 +189,27 @@ fn count_between(text: &str, least: u64, most: u64) -> Result<u64, Wrong> {
 
 /// `fall` and `rise`.
 pub(super) fn times(text: &str) -> Result<u32, Wrong> {
-    count_between(text, 1, 1000).map(|number| u32::try_from(number).unwrap_or(1000))
+    count_between(text, TIMES).map(|number| u32::try_from(number).unwrap_or(1000))
 }
 
 /// `weight`.
 pub(super) fn weight(text: &str) -> Result<u32, Wrong> {
-    count_between(text, 1, 256).map(|number| u32::try_from(number).unwrap_or(256))
+    count_between(text, WEIGHT).map(|number| u32::try_from(number).unwrap_or(256))
 }
 
 /// `max_connections`.
 pub(super) fn connections(text: &str) -> Result<usize, Wrong> {
-    count_between(text, 1, 10_000_000).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+    count_between(text, CONNECTIONS).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 /// `park.max`: zero parks nobody.
 pub(super) fn parked(text: &str) -> Result<usize, Wrong> {
-    count_between(text, 0, 10_000_000).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+    count_between(text, PARKED).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
 }
 
 /// `workers`.
 pub(super) fn workers(text: &str) -> Result<usize, Wrong> {
-    count_between(text, 1, 1024).map(|number| usize::try_from(number).unwrap_or(1))
+    count_between(text, WORKERS).map(|number| usize::try_from(number).unwrap_or(1))
 }
 
 /// `true` or `false`, and no other word for them.
