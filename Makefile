@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-scale bench-micro bench-failover mutants components
+.PHONY: help demo test lint docs bench bench-scale bench-micro bench-failover mutants components
 
 CARGO ?= cargo
 STORY ?=
@@ -35,6 +35,11 @@ test: lint ## Lint, every test, and benches that compile
 	    set -x; $(MANY_FILES); $(CARGO) test --locked; \
 	fi
 	$(CARGO) test --benches --no-run --locked
+
+docs: ## Writes anew what is made from src/config/keys: the JSON schema, the tables of the reference
+	@scripts/need.sh cc
+	UPDATE_DOCS=1 $(CARGO) test --locked --test documents -- --test-threads=1 \
+	    the_schema_is_the_one each_section_has_its_table every_wrong_example
 
 bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx

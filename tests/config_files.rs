@@ -140,65 +140,9 @@ fn the_comments_of_rolecall_yaml_are_valid_configuration_too() {
     assert_eq!(shown, 4);
 }
 
-/// Every key of the manual's chapter on configuration.
-const KEYS: [&str; 42] = [
-    "groups",
-    "nodes",
-    "address",
-    "local",
-    "weight",
-    "auth",
-    "username",
-    "password",
-    "password_file",
-    "check",
-    "interval",
-    "fast_interval",
-    "timeout",
-    "fall",
-    "rise",
-    "claim_hold",
-    "max_lag",
-    "bytes",
-    "seconds",
-    "stale_reads",
-    "sentinel",
-    "name",
-    "addresses",
-    "discover",
-    "listeners",
-    "bind",
-    "access",
-    "group",
-    "backup",
-    "fallback",
-    "max_connections",
-    "idle_timeout",
-    "connect_timeout",
-    "park",
-    "max",
-    "fallback_max_age",
-    "admin",
-    "http",
-    "socket",
-    "workers",
-    "grace",
-    "log",
-];
-
-/// The rest of them.
-const MORE_KEYS: [&str; 4] = ["socket_mode", "socket_owner", "format", "level"];
-
+/// That it shows every key is for the test `documents`.
 #[test]
-fn full_yaml_shows_every_key() {
-    let text = text_of("full.yaml");
-    for key in KEYS.iter().chain(&MORE_KEYS) {
-        let shown = text.match_indices(&format!("{key}:")).any(|(at, _)| {
-            let before = text[..at].chars().next_back();
-            before.is_none_or(|c| matches!(c, ' ' | '\n' | '{'))
-        });
-        assert!(shown, "full.yaml lacks {key}");
-    }
+fn full_yaml_explains_what_it_shows() {
     let words = text_of("full.yaml");
     let unexplained: Vec<&str> = words
         .lines()
