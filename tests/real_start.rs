@@ -126,6 +126,7 @@ fn r4_two_claimants_without_evidence_nobody_is_elected_and_it_is_told_why() {
     let labels = [("listener", "redis-rw"), ("reason", "park_timeout")];
     proxy.wait_metric("rolecall_sessions_closed_total", &labels, 1.0);
     proxy.wait_metric("rolecall_listener_rejected_total", &labels, 1.0);
+    proxy.wait_log(&[r#"group="main" node="-""#, r#"reason="park_timeout""#]);
     assert_eq!(proxy.count("rolecall_group_primary", &[]), 0);
 
     // The evidence comes: one of them becomes the other's replica.

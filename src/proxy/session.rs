@@ -120,12 +120,15 @@ impl Connection {
         let tier = held.and_then(|held| config.chain.tiers.get(held.tier));
         // Which listener's tier served: another one's after a fallback.
         let via = tier.and_then(|tier| self.worker.shared.name_of(tier.listener));
+        let (view, _) = self.worker.view();
+        let group = || view.group(config.group).map(|group| &*group.name);
+        let group = node.map(|node| &*node.group).or_else(group);
         let duration = clock::now().since(self.opened);
         tracing::info!(
             target: "rolecall::session",
             listener = %config.name,
             client = %self.peer,
-            group = node.map_or("-", |node| &node.group),
+            group = group.unwrap_or("-"),
             node = node.map_or("-", |node| &node.name),
             tier = held.map(|held| held.tier),
             via = via.as_deref().unwrap_or("-"),

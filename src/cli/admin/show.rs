@@ -24,16 +24,12 @@ pub(super) fn status(status: &Status, style: Style) -> String {
 
 fn head(status: &Status, style: Style) -> String {
     let connections: usize = status.workers.iter().map(|worker| worker.connections).sum();
-    let noun = if connections == 1 {
-        "client"
-    } else {
-        "clients"
-    };
     let line = format!(
-        "rolecall {}, process {}, up {}, {connections} {noun}, {} UTC",
+        "rolecall {}, process {}, up {}, {}, {} UTC",
         status.build.version,
         status.build.pid,
         span(status.uptime_seconds),
+        clients(connections),
         clock(&status.time),
     );
     let mut out = style
@@ -156,15 +152,19 @@ fn listeners(all: &[ListenerStatus], style: Style) -> String {
     table.print(style)
 }
 
+fn clients(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "client" } else { "clients" })
+}
+
 /// One listener: each step of its chain, each node of it, and why.
 pub(super) fn explain(status: &Status, listener: &ListenerStatus, style: Style) -> String {
     let mut out = style.paragraph(&listener.name, Tint::Strong, &listener.text);
     let mut facts = format!(
-        "{}, group {}, on {}; {} clients, {} parked",
+        "{}, group {}, on {}; {}, {} parked",
         listener.access,
         listener.group,
         listener.binds.join(" "),
-        listener.connections,
+        clients(listener.connections),
         listener.parked
     );
     if let Some(most) = listener.max_connections {
