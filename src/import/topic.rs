@@ -1,9 +1,12 @@
 //! What rolecall does in another way than HAProxy, and why: one sentence or two for each, said once in a
 //! report however many lines it concerns.
 
-/// A thing that is changed on purpose.
+/// A thing that is changed on purpose; first what the reader may have to decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Topic {
+    Guessed,
+    Readers,
+    Lonely,
     Roles,
     Backups,
     Demotion,
@@ -15,9 +18,6 @@ pub(super) enum Topic {
     Balance,
     Retries,
     Unchecked,
-    Readers,
-    Lonely,
-    Guessed,
     SentinelSays,
     Stickiness,
     StartUp,
@@ -42,6 +42,24 @@ impl Topic {
 
 /// What each is called, and what is different and why.
 const WORDS: &[(Topic, &str, &str)] = &[
+    (
+        Topic::Guessed,
+        "Access that the check does not tell",
+        "any node that answered was taken. It is written as read-write, where everything goes to \
+                 the primary: if it is only for reads, change access to read-only.",
+    ),
+    (
+        Topic::Readers,
+        "A read section whose check knows no role",
+        "it took connections to any node that answered. Now replicas in sync serve, and the \
+                 primary by fallback when there are none.",
+    ),
+    (
+        Topic::Lonely,
+        "A read listener without a fallback",
+        "as in HAProxy it serves nobody while no replica is in sync. If the primary may serve reads then, \
+         add fallback: with the read-write listener.",
+    ),
     (
         Topic::Roles,
         "One primary is elected",
@@ -108,24 +126,6 @@ const WORDS: &[(Topic, &str, &str)] = &[
         "A server without check",
         "HAProxy always takes it for up; here every node is checked, and serves nobody before its \
                  first complete check.",
-    ),
-    (
-        Topic::Readers,
-        "A read section whose check knows no role",
-        "it took connections to any node that answered. Now replicas in sync serve, and the \
-                 primary by fallback when there are none.",
-    ),
-    (
-        Topic::Lonely,
-        "A read listener without a fallback",
-        "as in HAProxy it serves nobody while no replica is in sync. If the primary may serve reads then, \
-         add fallback: with the read-write listener.",
-    ),
-    (
-        Topic::Guessed,
-        "Access that the check does not tell",
-        "any node that answered was taken. It is written as read-write, where everything goes to \
-                 the primary: if it is only for reads, change access to read-only.",
     ),
     (
         Topic::SentinelSays,
