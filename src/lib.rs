@@ -6,6 +6,7 @@
 //! ```text
 //! main -> cli -> app -> { check, proxy, admin, config, telemetry, takeover, notify }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
+//!         cli -> import -> config
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
 //!
@@ -19,6 +20,7 @@
 //! | [`api`] | what it answers in JSON, in types that our own commands read too |
 //! | [`switchover`] | a planned change of primary: asks Sentinel or the primary, waits for the election |
 //! | [`config`] | a file becomes a validated [`config::model::Config`], or a list of all that is wrong with it; [`config::keys`] has every key |
+//! | [`import`] | a configuration of HAProxy becomes one of ours, with an account of every line |
 //! | [`journal`] | what happened: each event as a line of the log and as data |
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
 //! | [`takeover`] | an upgrade: a new process gets the listening sockets of the running one |
@@ -86,6 +88,7 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod demo;
+pub mod import;
 pub mod journal;
 pub mod metrics;
 pub mod notify;

@@ -2,6 +2,7 @@
 
 mod admin;
 mod http;
+mod import;
 pub mod ready;
 
 use std::io::{self, Write};
@@ -52,6 +53,12 @@ enum Command {
     },
     /// Say whether a configuration file is valid, or whether a running proxy is ready
     Check(Check),
+    /// Translate a configuration of HAProxy in front of Redis; tells what became of each line
+    ///
+    /// Writes a configuration of rolecall with the line of HAProxy's beside each of its own, and reports what
+    /// was translated, what rolecall does in another way and why, and what could not be translated. It copies
+    /// no password. The exit code is 1 when no valid configuration can be written.
+    Import(import::Arguments),
     /// Show a failover on this machine: starts real Redis and Sentinel processes; needs redis-server
     Demo {
         /// Play a whole failover by itself, with times, and end
@@ -88,6 +95,7 @@ pub fn main() -> ExitCode {
             ready: Some(url), ..
         }) => ready::run(&url),
         Command::Check(Check { config, .. }) => check(&config.unwrap_or_default()),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Admin(command) => admin::run(command),
         Command::Demo { story } => told(demo::run(DemoOptions { story })),
     }

@@ -99,6 +99,22 @@ pub fn parse(
     }
 }
 
+/// Whether a text would do as the address of a node or a Sentinel.
+///
+/// # Errors
+/// What is wrong with it, to go on after the text itself.
+pub fn check_address(text: &str) -> Result<(), String> {
+    units::address(text).map(drop).map_err(|wrong| wrong.what)
+}
+
+/// Whether a text would do as an address to listen on.
+///
+/// # Errors
+/// What is wrong with it, to go on after the text itself.
+pub fn check_bind(text: &str) -> Result<(), String> {
+    units::bind(text).map(drop).map_err(|wrong| wrong.what)
+}
+
 /// The whole file. Where something was wrong the result is a stand-in that [`parse`] throws away.
 fn file(reader: &mut Reader<'_>, root: &tree::Node) -> Option<Config> {
     let top = reader.fields("the configuration", root.place, root, &keys::TOP)?;

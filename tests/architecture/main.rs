@@ -78,6 +78,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("demo", &["config"]),
+    // Pure: it has what it wrote read again, and shares the words for access.
+    ("import", &["config", "core::chain"]),
     (
         "app",
         &[
@@ -97,7 +99,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["app", "config", "demo", "telemetry", "api", "core::time"],
+        &[
+            "app",
+            "config",
+            "demo",
+            "import",
+            "telemetry",
+            "api",
+            "core::time",
+        ],
     ),
     ("main", &["cli", "app", "telemetry"]),
 ];
