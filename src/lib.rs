@@ -6,6 +6,7 @@
 //! ```text
 //! main -> cli -> app -> { check, proxy, admin, config, telemetry, takeover, notify }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
+//!        cli -> survey -> check::ask -> redis
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
 //!
@@ -23,6 +24,7 @@
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
 //! | [`takeover`] | an upgrade: a new process gets the listening sockets of the running one |
 //! | [`notify`] | what the service manager is told |
+//! | [`survey`] | `check --connect`: asks everybody once, and says what a proxy would make of it |
 //! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
 //! | [`app`], [`cli`] | put it together; the command line |
 //!
@@ -74,6 +76,8 @@
 //!   the owners, by channel.
 //! - *The allocator* is mimalloc: of a session's objects most are aligned to 128 bytes, which glibc pays for
 //!   with half a kilobyte a session, and keeps after a storm.
+//! - *`check --connect` asks once and does not run the monitors*: it can say more of what it heard (which
+//!   Sentinel knows what), needs no `claim_hold` to pass, and still lets the core conclude.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 
@@ -91,6 +95,7 @@ pub mod metrics;
 pub mod notify;
 pub mod proxy;
 pub mod redis;
+pub mod survey;
 pub mod switchover;
 pub mod takeover;
 pub mod telemetry;

@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, and the exit codes (0 yes, 1 no, 2 usage).
 
 mod admin;
+mod connect;
 mod http;
 pub mod ready;
 
@@ -50,7 +51,7 @@ enum Command {
               value_parser = humantime::parse_duration)]
         takeover_limit: Duration,
     },
-    /// Say whether a configuration file is valid, or whether a running proxy is ready
+    /// Say whether a configuration file is valid and its nodes are well, or whether a running proxy is ready
     Check(Check),
     /// Show a failover on this machine: starts real Redis and Sentinel processes; needs redis-server
     Demo {
@@ -63,8 +64,16 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 struct Check {
+    #[command(flatten)]
+    of: CheckOf,
+    #[command(flatten)]
+    asking: connect::Asking,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct CheckOf {
     /// The configuration file to validate; tells all its errors
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -84,10 +93,11 @@ pub fn main() -> ExitCode {
             let takeover = takeover.then_some(takeover_limit);
             told(app::run(&config, RunOptions { takeover }))
         }
-        Command::Check(Check {
-            ready: Some(url), ..
-        }) => ready::run(&url),
-        Command::Check(Check { config, .. }) => check(&config.unwrap_or_default()),
+        Command::Check(Check { of, asking }) => match (of.ready, of.config.unwrap_or_default()) {
+            (Some(url), _) => ready::run(&url),
+            (None, path) if asking.is_wanted() => connect::run(&path, asking),
+            (None, path) => check(&path),
+        },
         Command::Admin(command) => admin::run(command),
         Command::Demo { story } => told(demo::run(DemoOptions { story })),
     }

@@ -77,6 +77,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "proxy::SocketFile",
         ],
     ),
+    (
+        // Asks like `check`, concludes like `core`, and says what `admin` would say.
+        "survey",
+        &[
+            "redis",
+            "core",
+            "config::model",
+            "clock",
+            "api",
+            "check::ask",
+            "check::new_group",
+            "admin::foretold",
+            "proxy::try_bind",
+            "proxy::BindError",
+        ],
+    ),
     ("demo", &["config"]),
     (
         "app",
@@ -97,7 +113,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["app", "config", "demo", "telemetry", "api", "core::time"],
+        &[
+            "app",
+            "config",
+            "demo",
+            "telemetry",
+            "api",
+            "core::time",
+            "survey",
+        ],
     ),
     ("main", &["cli", "app", "telemetry"]),
 ];
