@@ -6,7 +6,7 @@
 //! ```text
 //! main -> cli -> app -> { check, proxy, admin, config, telemetry, takeover, notify }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
-//!        cli -> survey -> check::ask -> redis
+//!        cli -> { survey, draft } -> check::ask -> redis
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
 //!
@@ -25,6 +25,7 @@
 //! | [`takeover`] | an upgrade: a new process gets the listening sockets of the running one |
 //! | [`notify`] | what the service manager is told |
 //! | [`survey`] | `check --connect`: asks everybody once, and says what a proxy would make of it |
+//! | [`draft`] | `init`: finds a group, and drafts a configuration for it |
 //! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
 //! | [`app`], [`cli`] | put it together; the command line |
 //!
@@ -90,6 +91,7 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod demo;
+pub mod draft;
 pub mod journal;
 pub mod metrics;
 pub mod notify;

@@ -3,6 +3,7 @@
 mod admin;
 mod connect;
 mod http;
+mod init;
 pub mod ready;
 
 use std::io::{self, Write};
@@ -53,6 +54,7 @@ enum Command {
     },
     /// Say whether a configuration file is valid and its nodes are well, or whether a running proxy is ready
     Check(Check),
+    Init(init::Init),
     /// Show a failover on this machine: starts real Redis and Sentinel processes; needs redis-server
     Demo {
         /// Play a whole failover by itself, with times, and end
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
             (None, path) if asking.is_wanted() => connect::run(&path, asking),
             (None, path) => check(&path),
         },
+        Command::Init(init) => init::run(&init),
         Command::Admin(command) => admin::run(command),
         Command::Demo { story } => told(demo::run(DemoOptions { story })),
     }

@@ -93,6 +93,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "proxy::BindError",
         ],
     ),
+    (
+        "draft",
+        &[
+            "redis",
+            "core",
+            "config::model",
+            "clock",
+            "check::ask",
+            "proxy::try_bind",
+            "proxy::BindError",
+        ],
+    ),
     ("demo", &["config"]),
     (
         "app",
@@ -121,6 +133,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "api",
             "core::time",
             "survey",
+            "draft",
         ],
     ),
     ("main", &["cli", "app", "telemetry"]),

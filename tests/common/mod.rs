@@ -9,6 +9,7 @@ pub(crate) mod browser;
 pub(crate) mod cli;
 pub(crate) mod client;
 pub(crate) mod desk;
+pub(crate) mod drafted;
 pub(crate) mod fake;
 pub(crate) mod liar;
 pub(crate) mod manager;

@@ -59,6 +59,15 @@ pub(in crate::cli) struct Table<const N: usize> {
 }
 
 impl Style {
+    /// For a file, or for a stream that nobody asked about.
+    pub(in crate::cli) fn plain() -> Self {
+        Self {
+            width: WIDTH,
+            height: None,
+            colour: false,
+        }
+    }
+
     /// As standard output is.
     pub(in crate::cli) fn of_stdout(no_color: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();

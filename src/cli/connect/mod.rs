@@ -74,3 +74,8 @@ fn complain(error: &dyn std::fmt::Display) -> ExitCode {
     let _unread = writeln!(io::stderr(), "rolecall: {error}");
     ExitCode::FAILURE
 }
+
+/// What is wrong and what to do, for a command that has just written a configuration.
+pub(super) fn findings(found: &Survey, style: Style) -> String {
+    show::findings(found, style)
+}
