@@ -7,6 +7,7 @@
 //! main -> cli -> app -> { check, proxy, admin, config, telemetry, takeover, notify }
 //!                check -> redis -> core        proxy -> core      admin -> core      config -> core
 //!         cli -> import -> config
+//!        cli -> { survey, draft } -> check::ask -> redis
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
 //! ```
 //!
@@ -25,6 +26,8 @@
 //! | [`metrics`], [`telemetry`] | every metric in one file; the log |
 //! | [`takeover`] | an upgrade: a new process gets the listening sockets of the running one |
 //! | [`notify`] | what the service manager is told |
+//! | [`survey`] | `check --connect`: asks everybody once, and says what a proxy would make of it |
+//! | [`draft`] | `init`: finds a group, and drafts a configuration for it |
 //! | [`demo`] | `rolecall demo`: a whole group on this machine, to look at and to break |
 //! | [`app`], [`cli`] | put it together; the command line |
 //!
@@ -76,6 +79,8 @@
 //!   the owners, by channel.
 //! - *The allocator* is mimalloc: of a session's objects most are aligned to 128 bytes, which glibc pays for
 //!   with half a kilobyte a session, and keeps after a storm.
+//! - *`check --connect` asks once and does not run the monitors*: it can say more of what it heard (which
+//!   Sentinel knows what), needs no `claim_hold` to pass, and still lets the core conclude.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an
 //!   unquoted password such as `0123` stays what was written.
 
@@ -88,12 +93,14 @@ pub mod clock;
 pub mod config;
 pub mod core;
 pub mod demo;
+pub mod draft;
 pub mod import;
 pub mod journal;
 pub mod metrics;
 pub mod notify;
 pub mod proxy;
 pub mod redis;
+pub mod survey;
 pub mod switchover;
 pub mod takeover;
 pub mod telemetry;

@@ -42,6 +42,7 @@ pub use readiness::readiness;
 use socket::Socket;
 pub use socket::SocketError;
 pub use sources::{ReloadRequest, SetLevel, Sources};
+pub use status::foretold;
 
 /// Asks what is missing until every listener has had a verdict; empty: ready.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;

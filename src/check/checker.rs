@@ -13,9 +13,12 @@ use super::connection::{Connection, DialError, Lost};
 use super::resolve::Resolver;
 use super::wake::By;
 use crate::config::model::Credentials;
+use crate::core::facts::HostPort;
 use crate::core::outcome::{Outcome, Stage};
 use crate::core::snapshot::Target;
+use crate::redis::followers::followers;
 use crate::redis::probe::{Fate, Known, Login, Opening, Probe};
+use crate::redis::product::Product;
 
 /// How many checks one connection serves.
 const CHECKS_PER_CONNECTION: u32 = 10;
@@ -27,6 +30,8 @@ pub(super) struct Checker {
     address: Arc<str>,
     link: Option<Link>,
     known: Known,
+    /// INFO replication of the last check, as it came.
+    replication: String,
 }
 
 /// How a check ended.
@@ -50,7 +55,18 @@ impl Checker {
             address,
             link: None,
             known: Known::default(),
+            replication: String::new(),
         }
+    }
+
+    /// The product that answered last.
+    pub(super) fn product(&self) -> Option<Product> {
+        self.known.product()
+    }
+
+    /// The replicas that it listed in the last check.
+    pub(super) fn followers(&self) -> Vec<HostPort> {
+        followers(&self.replication)
     }
 
     /// Drops the connection.
@@ -153,6 +169,7 @@ impl Checker {
             Ok(Err(lost)) => return Err(lost),
             Err(_) => probe.cut_off().unwrap_or(Outcome::TimedOut(Stage::Reply)),
         };
+        self.replication = probe.take_replication();
         let (fate, known) = probe.finish();
         self.known = known;
         if fate == Fate::Keep {

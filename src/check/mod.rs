@@ -3,8 +3,9 @@
 //! [`node`] is the task that checks one node: it owns that node's check connection and nothing else.
 //! [`sentinel`] is the task that asks and hears one Sentinel. `crew` owns the tasks of a group.
 //! `monitor` owns what is known of a group, publishes it and logs what happened. [`wake`] is how others
-//! ask for a check now.
+//! ask for a check now. [`ask`] asks once, for somebody who waits.
 
+pub mod ask;
 mod checker;
 mod connection;
 mod control;
@@ -14,6 +15,7 @@ mod ids;
 mod monitor;
 pub mod node;
 mod pacing;
+mod question;
 mod resolve;
 pub mod sentinel;
 mod settings;
@@ -29,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 pub use control::Control;
 pub use ids::NodeIds;
 pub use monitor::{CountSessions, Outlets};
+pub use settings::new_group;
 
 use crate::config::model::{Config, GroupConfig, ListenerConfig};
 use crate::core::alarm::Alarm;
@@ -138,7 +141,7 @@ impl Checks {
         self.control.add(group.id, commands_in);
         let (crew, reports) = Crew::hire_all(group, cancel.clone());
         let monitor = Monitor {
-            group: settings::new_group(listeners, group),
+            group: new_group(listeners, group, clock::now()),
             assignment: Assignment {
                 group: group.clone(),
                 listeners: listeners.to_vec(),

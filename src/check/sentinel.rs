@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::checker::login;
-use super::connection::{Connection, DialError};
+use super::connection::Connection;
+use super::question;
 use super::resolve::{self, Resolver};
 use crate::config::model::{Address, Credentials};
 use crate::core::discovery::Listed;
 use crate::core::sentinel::{SentinelNews, SentinelReport, Vote};
-use crate::core::snapshot::Target;
-use crate::redis::listing::Replicas;
-use crate::redis::sentinel::{Heard, Query, Subscription};
+use crate::redis::listing::What;
+use crate::redis::sentinel::{Heard, Subscription};
 
 /// From one question to the next when nothing happens.
 const EVERY: Duration = Duration::from_secs(10);
@@ -150,7 +150,8 @@ impl Running {
                 Ok(connection) => connection,
                 Err(why) => return unreachable(why),
             };
-            let report = self.ask_vote(&mut connection).await;
+            let (auth, name) = (self.task.auth.as_ref(), &self.task.master_name);
+            let report = question::vote(&mut connection, auth, name).await;
             let list = match &report {
                 SentinelReport::Votes(vote) if self.task.discover => {
                     self.ask_replicas(&mut connection, vote).await
@@ -164,41 +165,14 @@ impl Running {
             .unwrap_or_else(|_| unreachable("did not answer in time".into()))
     }
 
-    async fn ask_vote(&self, connection: &mut Connection) -> SentinelReport {
-        let login = self.task.auth.as_ref().map(login);
-        let (mut query, request) = Query::new(login, &self.task.master_name);
-        // One that refuses us may close before it was asked: its words are still there to be read.
-        let _ = connection.write_all(&request).await;
-        let mut chunk = [0; CHUNK];
-        loop {
-            let length = match connection.read(&mut chunk).await {
-                Ok(0) | Err(_) => {
-                    return SentinelReport::Unreachable("closed the connection".into());
-                }
-                Ok(length) => length,
-            };
-            if let Some(report) = query.feed(chunk.get(..length).unwrap_or_default()) {
-                return report;
-            }
-        }
-    }
-
     /// All nodes that it knows: the replicas, and the primary that it names.
     async fn ask_replicas(&self, connection: &mut Connection, vote: &Vote) -> Option<Vec<Listed>> {
-        let (mut query, request) = Replicas::new(&self.task.master_name);
-        connection.write_all(&request).await.ok()?;
-        let mut chunk = [0; CHUNK];
-        let answer = loop {
-            let length = connection.read(&mut chunk).await.ok()?;
-            if length == 0 {
-                return None;
-            }
-            if let Some(answer) = query.feed(chunk.get(..length).unwrap_or_default()) {
-                break answer;
-            }
-        };
+        let replicas = What::Replicas(&self.task.master_name);
+        let answer = question::list(connection, replicas).await?;
         match answer {
-            Ok(mut list) => {
+            Ok(entries) => {
+                let listed = entries.into_iter().map(|entry| entry.listed);
+                let mut list: Vec<Listed> = listed.collect();
                 list.push(Listed {
                     address: vote.address.clone(),
                     run_id: vote.run_id.clone(),
@@ -300,29 +274,7 @@ impl Running {
     }
 
     async fn dial(&self, deadline: Instant) -> Result<Connection, Arc<str>> {
-        let target = self.target(deadline).await?;
-        Connection::dial(&target)
-            .await
-            .map_err(|error| match error {
-                DialError::Node(outcome) => outcome.to_string().into(),
-                DialError::Ourselves(error) => {
-                    format!("cannot be dialled from here: {error}").into()
-                }
-            })
-    }
-
-    /// Where it is; waits for the first answer of the name server, no longer than `deadline`.
-    async fn target(&self, deadline: Instant) -> Result<Target, Arc<str>> {
-        self.resolver.refresh();
-        let place = self.resolver.place();
-        if place == resolve::Place::default() {
-            let _ = timeout_at(deadline, self.resolver.news(&place)).await;
-        }
-        let place = self.resolver.place();
-        place.target.ok_or_else(|| {
-            let why = place.failure.unwrap_or_else(|| "no answer yet".into());
-            format!("has a name that cannot be looked up ({why})").into()
-        })
+        question::dial(&self.resolver, deadline).await
     }
 
     /// Each change once: what is the same as before is no news.

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::clock;
 use crate::config::model::{Address, Bind, GroupConfig, ListenerConfig};
 use crate::core::group::{Group, OwnListener, Settings};
 use crate::core::health::Thresholds;
 use crate::core::lag::LagLimits;
 use crate::core::node::NodeSettings;
+use crate::core::time::Moment;
 
-/// A group of which nothing is known yet.
-pub(super) fn new_group(listeners: &[ListenerConfig], group: &GroupConfig) -> Group {
+/// A group of which nothing is known yet. All listeners of the process belong to it (R14).
+pub fn new_group(listeners: &[ListenerConfig], group: &GroupConfig, now: Moment) -> Group {
     let names = sentinel_names(group);
     let sentinels = names.len();
-    let fresh = Group::new(settings(listeners, group), clock::now()).with_sentinels(names);
+    let fresh = Group::new(settings(listeners, group), now).with_sentinels(names);
     if group.sentinel.as_ref().is_some_and(|each| each.discover) {
         fresh.with_discovery(sentinels)
     } else {

@@ -1,8 +1,10 @@
 //! The command line: what can be asked for, and the exit codes (0 yes, 1 no, 2 usage).
 
 mod admin;
+mod connect;
 mod http;
 mod import;
+mod init;
 pub mod ready;
 
 use std::io::{self, Write};
@@ -51,7 +53,7 @@ enum Command {
               value_parser = humantime::parse_duration)]
         takeover_limit: Duration,
     },
-    /// Say whether a configuration file is valid, or whether a running proxy is ready
+    /// Say whether a configuration file is valid and its nodes are well, or whether a running proxy is ready
     Check(Check),
     /// Translate a configuration of HAProxy in front of Redis; tells what became of each line
     ///
@@ -59,6 +61,7 @@ enum Command {
     /// was translated, what rolecall does in another way and why, and what could not be translated. It copies
     /// no password. The exit code is 1 when no valid configuration can be written.
     Import(import::Arguments),
+    Init(init::Init),
     /// Show a failover on this machine: starts real Redis and Sentinel processes; needs redis-server
     Demo {
         /// Play a whole failover by itself, with times, and end
@@ -70,8 +73,16 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 struct Check {
+    #[command(flatten)]
+    of: CheckOf,
+    #[command(flatten)]
+    asking: connect::Asking,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct CheckOf {
     /// The configuration file to validate; tells all its errors
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -91,10 +102,12 @@ pub fn main() -> ExitCode {
             let takeover = takeover.then_some(takeover_limit);
             told(app::run(&config, RunOptions { takeover }))
         }
-        Command::Check(Check {
-            ready: Some(url), ..
-        }) => ready::run(&url),
-        Command::Check(Check { config, .. }) => check(&config.unwrap_or_default()),
+        Command::Check(Check { of, asking }) => match (of.ready, of.config.unwrap_or_default()) {
+            (Some(url), _) => ready::run(&url),
+            (None, path) if asking.is_wanted() => connect::run(&path, asking),
+            (None, path) => check(&path),
+        },
+        Command::Init(init) => init::run(&init),
         Command::Import(arguments) => import::run(&arguments),
         Command::Admin(command) => admin::run(command),
         Command::Demo { story } => told(demo::run(DemoOptions { story })),

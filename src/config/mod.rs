@@ -115,6 +115,23 @@ pub fn check_bind(text: &str) -> Result<(), String> {
     units::bind(text).map(drop).map_err(|wrong| wrong.what)
 }
 
+/// An address of a node or a Sentinel as it is written in a file, given on a command line: `host:port` or
+/// `unix:/path`. The port may be left out.
+///
+/// # Errors
+/// What is wrong with it, and how to write it.
+pub fn address(text: &str, default_port: u16) -> Result<model::Address, String> {
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let with_port = match bare.unwrap_or(text).parse::<std::net::Ipv6Addr>() {
+        Ok(ip) => format!("[{ip}]:{default_port}"),
+        Err(_) if text.contains([':', '/']) || text.is_empty() => text.to_owned(),
+        Err(_) => format!("{text}:{default_port}"),
+    };
+    units::address(&with_port).map_err(|wrong| format!("{}: {}", wrong.what, wrong.hint))
+}
+
 /// The whole file. Where something was wrong the result is a stand-in that [`parse`] throws away.
 fn file(reader: &mut Reader<'_>, root: &tree::Node) -> Option<Config> {
     let top = reader.fields("the configuration", root.place, root, &keys::TOP)?;

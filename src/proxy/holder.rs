@@ -43,6 +43,12 @@ pub(super) fn of_unix(path: &Path) -> Option<Holder> {
     owner(&unix_inodes(&table, path))
 }
 
+/// Whether anybody listens on a Unix socket, seen or not.
+pub(super) fn is_listened_on(path: &Path) -> bool {
+    let table = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    !unix_inodes(&table, path).is_empty()
+}
+
 fn tcp_inodes(table: &str, address: SocketAddr) -> Vec<String> {
     table
         .lines()

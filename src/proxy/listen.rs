@@ -7,6 +7,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -123,8 +124,34 @@ pub(super) fn open(
         Bind::Tcp(address) => open_tcp(*address, workers),
         Bind::Unix(path) => open_unix(path, workers),
     };
+    opened.map_err(|source| failed(listener, bind, source))
+}
+
+/// Whether a listener could be opened there now. Nobody is disturbed: a TCP address is bound for a moment
+/// and never listened on, at a Unix socket it is only looked.
+pub fn try_bind(listener: &Arc<str>, bind: &Bind) -> Result<(), BindError> {
+    let free = match bind {
+        Bind::Tcp(address) => tcp_socket(*address, Sharing::Alone).map(drop),
+        Bind::Unix(path) => vacant(path),
+    };
+    free.map_err(|source| failed(listener, bind, source))
+}
+
+fn vacant(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            std::fs::metadata(path.parent().unwrap_or(path)).map(drop)
+        }
+        Err(error) => Err(error),
+        Ok(found) if !found.file_type().is_socket() => Err(ErrorKind::AlreadyExists.into()),
+        Ok(_) if holder::is_listened_on(path) => Err(ErrorKind::AddrInUse.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn failed(listener: &Arc<str>, bind: &Bind, source: io::Error) -> BindError {
     let (listener, bind) = (Arc::clone(listener), bind.clone());
-    opened.map_err(|source| match (source.kind(), &bind) {
+    match (source.kind(), &bind) {
         (ErrorKind::AddrInUse, Bind::Tcp(address)) => BindError::InUse {
             holder: holder::of_tcp(*address),
             listener,
@@ -141,7 +168,7 @@ pub(super) fn open(
             bind,
             source,
         },
-    })
+    }
 }
 
 fn open_tcp(address: SocketAddr, workers: usize) -> io::Result<Opened> {
@@ -340,5 +367,35 @@ mod tests {
             });
             assert_eq!(served.sum::<usize>(), clients.len());
         }
+    }
+
+    #[test]
+    fn a_trial_tells_who_is_there_and_leaves_nothing_behind() {
+        let trial = |bind: &Bind| try_bind(&"rw".into(), bind);
+        let held = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = Bind::Tcp(held.local_addr().unwrap());
+        assert!(matches!(
+            trial(&tcp),
+            Err(BindError::InUse { holder: Some(holder), .. }) if holder.pid == std::process::id()
+        ));
+        drop(held);
+        trial(&tcp).unwrap();
+        trial(&tcp).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rw.sock");
+        let unix = Bind::Unix(path.clone());
+        trial(&unix).unwrap();
+        assert!(!path.exists());
+        let socket = UnixListener::bind(&path).unwrap();
+        assert!(matches!(trial(&unix), Err(BindError::InUse { .. })));
+        drop(socket);
+        trial(&unix).unwrap();
+        assert!(path.exists(), "a stale file is removed by whoever listens");
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "").unwrap();
+        assert!(matches!(trial(&unix), Err(BindError::NotASocket { .. })));
+        let nowhere = Bind::Unix(folder.path().join("missing/rw.sock"));
+        assert!(matches!(trial(&nowhere), Err(BindError::Io { .. })));
     }
 }

@@ -51,7 +51,7 @@ use tokio::time::timeout;
 
 pub use holder::Holder;
 pub use inherit::{FileOwner, Inherited};
-pub use listen::BindError;
+pub use listen::{BindError, try_bind};
 pub use loads::Loads;
 #[doc(hidden)]
 pub use plain::relay_plainly;

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::product::Product;
 use crate::core::facts::{Condition, Facts, HostPort, Mode, ReplId, ReplicaFacts, Role, RunId};
 
 /// Redis before 6.2 gives a Unix time for a link that never was up. No link is down for 31 years.
@@ -22,6 +23,8 @@ pub struct Server {
     pub version: Arc<str>,
     /// `redis_mode`.
     pub mode: Mode,
+    /// Whose version that is.
+    pub product: Product,
 }
 
 /// What INFO replication says.
@@ -93,6 +96,7 @@ impl Server {
             run_id: section.run_id(address),
             version: version.into(),
             mode,
+            product: Product::read(text),
         })
     }
 }

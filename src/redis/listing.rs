@@ -1,29 +1,55 @@
-//! Which replicas a Sentinel knows: its answer to `SENTINEL REPLICAS` (Redis 5 and later).
+//! Which replicas, which other Sentinels and which groups a Sentinel knows: its answers to `SENTINEL
+//! REPLICAS` (Redis 5 and later), `SENTINEL SENTINELS` and `SENTINEL MASTERS`.
 //!
-//! The one reply of all with an array within an array. It is read a flat array at a time, so nothing
+//! The only replies of all with an array within an array. They are read a flat array at a time, so nothing
 //! nested reaches the decoder.
 
 use super::resp::{self, REPLY_CAP, Reply};
 use crate::core::discovery::Listed;
 use crate::core::facts::{HostPort, RunId};
 
-/// More entries than this are no list of replicas.
+/// More entries than this are no list that a Sentinel gives.
 const MOST: usize = 512;
 
-/// One question about replicas, on a connection that is logged in.
+/// What a Sentinel may be asked to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What<'a> {
+    /// The replicas of the group that it calls so.
+    Replicas(&'a str),
+    /// The other Sentinels that watch the group that it calls so.
+    Sentinels(&'a str),
+    /// All groups that it watches, each by its primary.
+    Masters,
+}
+
+/// An entry of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What the Sentinel calls it; of a group its name, which is printable.
+    pub name: String,
+    /// Where it is, and which process.
+    pub listed: Listed,
+}
+
+/// One question for a list, on a connection that is logged in.
 #[derive(Default)]
-pub struct Replicas {
+pub struct Listing {
     unread: Vec<u8>,
     /// Entries that are still to come, once the head was read.
     left: Option<usize>,
-    listed: Vec<Listed>,
+    entries: Vec<Entry>,
 }
 
-impl Replicas {
-    /// Begins to ask about a group. The second value is what to send.
-    pub fn new(master_name: &str) -> (Self, Vec<u8>) {
+impl Listing {
+    /// Begins to ask. The second value is what to send.
+    pub fn new(what: What<'_>) -> (Self, Vec<u8>) {
         let mut request = Vec::new();
-        resp::command(&mut request, &["SENTINEL", "REPLICAS", master_name]);
+        let words: &[&str] = match &what {
+            What::Replicas(master_name) => &["SENTINEL", "REPLICAS", master_name],
+            What::Sentinels(master_name) => &["SENTINEL", "SENTINELS", master_name],
+            What::Masters => &["SENTINEL", "MASTERS"],
+        };
+        resp::command(&mut request, words);
         (Self::default(), request)
     }
 
@@ -31,7 +57,7 @@ impl Replicas {
     ///
     /// # Errors
     /// What came instead of a list, in words.
-    pub fn feed(&mut self, bytes: &[u8]) -> Option<Result<Vec<Listed>, String>> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Option<Result<Vec<Entry>, String>> {
         self.unread.extend_from_slice(bytes);
         loop {
             match self.step() {
@@ -40,7 +66,7 @@ impl Replicas {
                 Err(why) => return Some(Err(why)),
             }
             if self.left == Some(0) {
-                return Some(Ok(std::mem::take(&mut self.listed)));
+                return Some(Ok(std::mem::take(&mut self.entries)));
             }
         }
     }
@@ -65,7 +91,7 @@ impl Replicas {
         };
         self.unread.drain(..length);
         self.left = Some(left.saturating_sub(1));
-        self.listed.extend(listed(&fields));
+        self.entries.extend(entry_of(&fields));
         Ok(true)
     }
 }
@@ -101,7 +127,7 @@ fn head(bytes: &[u8]) -> Result<Option<(usize, usize)>, String> {
 }
 
 /// An entry, unless it has no address or asks not to be shown (`replica-announced 0`, Redis 6.2).
-fn listed(fields: &[Reply]) -> Option<Listed> {
+fn entry_of(fields: &[Reply]) -> Option<Entry> {
     let field = |name: &str| {
         let mut pairs = fields.chunks_exact(2);
         pairs.find_map(|pair| match (pair.first()?, pair.get(1)?) {
@@ -114,19 +140,22 @@ fn listed(fields: &[Reply]) -> Option<Listed> {
     if field("replica-announced") == Some("0") {
         return None;
     }
-    Some(Listed {
-        address: HostPort::new(
-            field("ip").filter(|ip| is_host(ip))?,
-            field("port")?.parse().ok()?,
-        ),
-        run_id: field("runid")
-            .filter(|run| !run.is_empty())
-            .map(|run| RunId(run.into())),
+    Some(Entry {
+        name: resp::printable(field("name").unwrap_or_default().as_bytes()),
+        listed: Listed {
+            address: HostPort::new(
+                field("ip").filter(|ip| is_host(ip))?,
+                field("port")?.parse().ok()?,
+            ),
+            run_id: field("runid")
+                .filter(|run| !run.is_empty())
+                .map(|run| RunId(run.into())),
+        },
     })
 }
 
 /// It becomes a name in the log and on terminals, so nothing but what hosts are made of.
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:%".contains(&byte);
     !text.is_empty() && text.len() <= 255 && text.bytes().all(fits)
 }
@@ -161,16 +190,17 @@ mod tests {
         bytes
     }
 
-    fn expected() -> Vec<Listed> {
+    fn expected() -> Vec<Entry> {
+        let entry = |name: &str, ip, port, run: Option<&str>| Entry {
+            name: name.to_owned(),
+            listed: Listed {
+                address: HostPort::new(ip, port),
+                run_id: run.map(|run| RunId(run.into())),
+            },
+        };
         vec![
-            Listed {
-                address: HostPort::new("10.1.1.2", 6379),
-                run_id: Some(RunId("abc".into())),
-            },
-            Listed {
-                address: HostPort::new("fd00::3", 6380),
-                run_id: None,
-            },
+            entry("a", "10.1.1.2", 6379, Some("abc")),
+            entry("", "fd00::3", 6380, None),
         ]
     }
 
@@ -178,7 +208,7 @@ mod tests {
     fn a_list_is_read_however_it_is_split() {
         let bytes = answer();
         for split in 0..bytes.len() {
-            let (mut query, _) = Replicas::new("m");
+            let (mut query, _) = Listing::new(What::Replicas("m"));
             let (first, second) = bytes.split_at(split);
             assert_eq!(query.feed(first), None, "at {split}");
             assert_eq!(query.feed(second), Some(Ok(expected())), "at {split}");
@@ -187,9 +217,26 @@ mod tests {
 
     #[test]
     fn no_replicas_are_an_empty_list() {
-        let (mut query, request) = Replicas::new("m");
+        let (mut query, request) = Listing::new(What::Replicas("m"));
         assert_eq!(request, entry(&["SENTINEL", "REPLICAS", "m"]));
         assert_eq!(query.feed(b"*0\r\n"), Some(Ok(Vec::new())));
+    }
+
+    #[test]
+    fn other_sentinels_and_groups_are_asked_for_in_their_own_words() {
+        let request = |what| Listing::new(what).1;
+        let others = entry(&["SENTINEL", "SENTINELS", "m"]);
+        assert_eq!(request(What::Sentinels("m")), others);
+        assert_eq!(request(What::Masters), entry(&["SENTINEL", "MASTERS"]));
+    }
+
+    #[test]
+    fn a_name_that_would_move_the_cursor_is_made_printable() {
+        let mut bytes = b"*1\r\n".to_vec();
+        bytes.extend(entry(&["name", "a\u{1b}[2J", "ip", "h", "port", "1"]));
+        let (mut query, _) = Listing::new(What::Masters);
+        let named = query.feed(&bytes).expect("an end").expect("a list");
+        assert!(!named[0].name.contains('\u{1b}'), "{:?}", named[0].name);
     }
 
     #[test]
@@ -205,7 +252,7 @@ mod tests {
             (b"*1\r\n*1\r\n*1\r\n", "an array where"),
             (b"HTTP/1.1 400\r\n", "not RESP"),
         ] {
-            let (mut query, _) = Replicas::new("m");
+            let (mut query, _) = Listing::new(What::Replicas("m"));
             let said = query.feed(bytes).expect("an end").expect_err("an error");
             assert!(said.contains(words), "{said}");
         }

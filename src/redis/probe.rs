@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::info::{self, Replication, Server};
+use super::product::Product;
 use super::resp::{self, Reply, RespError};
 use crate::core::facts::{Condition, Facts, Mode, RunId};
 use crate::core::outcome::{Denial, Outcome};
@@ -89,6 +90,13 @@ pub struct Probe {
     fate: Fate,
 }
 
+impl Known {
+    /// The product behind the connection; none while it was not asked.
+    pub fn product(&self) -> Option<Product> {
+        self.server.as_ref().map(|server| server.product)
+    }
+}
+
 impl Probe {
     /// Begins a check of the node at `address`. The second value is what to send.
     pub fn new(opening: Opening<'_>, mut known: Known, address: Arc<str>) -> (Self, Vec<u8>) {
@@ -161,6 +169,11 @@ impl Probe {
             Err(error) => Some(self.no_reply(&error)),
             Ok(_) => self.occupied.clone(),
         }
+    }
+
+    /// INFO replication as it came, for whoever wants to know more than the facts; empty when it did not.
+    pub fn take_replication(&mut self) -> String {
+        std::mem::take(&mut self.replication)
     }
 
     /// What becomes of the connection, and what the next check need not ask.

@@ -77,6 +77,34 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "proxy::SocketFile",
         ],
     ),
+    (
+        // Asks like `check`, concludes like `core`, and says what `admin` would say.
+        "survey",
+        &[
+            "redis",
+            "core",
+            "config::model",
+            "clock",
+            "api",
+            "check::ask",
+            "check::new_group",
+            "admin::foretold",
+            "proxy::try_bind",
+            "proxy::BindError",
+        ],
+    ),
+    (
+        "draft",
+        &[
+            "redis",
+            "core",
+            "config::model",
+            "clock",
+            "check::ask",
+            "proxy::try_bind",
+            "proxy::BindError",
+        ],
+    ),
     ("demo", &["config"]),
     // Pure: it has what it wrote read again, and shares the words for access.
     ("import", &["config", "core::chain"]),
@@ -107,6 +135,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
             "api",
             "core::time",
+            "survey",
+            "draft",
         ],
     ),
     ("main", &["cli", "app", "telemetry"]),

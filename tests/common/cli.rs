@@ -1,6 +1,6 @@
 //! Commands that end by themselves: the binary under test, and promtool.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::process::{Command, Stdio};
 
@@ -19,22 +19,59 @@ pub(crate) struct Ended {
 /// Runs the binary with these arguments until it ends.
 #[track_caller]
 pub(crate) fn run_to_end(arguments: &[&str]) -> Ended {
-    let mut said = tempfile::tempfile().expect("a temporary file");
-    let handle = || said.try_clone().expect("a second handle");
+    let said = tempfile::tempfile().expect("a temporary file");
+    let error = said.try_clone().expect("a second handle");
+    let code = run_into(arguments, &[], &said, error);
+    Ended {
+        code,
+        said: text_of(said),
+    }
+}
+
+/// How a command ended, with what it said on each stream.
+pub(crate) struct Parted {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// The same with variables in its environment, the streams apart.
+#[track_caller]
+pub(crate) fn run_apart(arguments: &[&str], env: &[(&str, &str)]) -> Parted {
+    let file = || tempfile::tempfile().expect("a temporary file");
+    let (out, err) = (file(), file());
+    let code = run_into(
+        arguments,
+        env,
+        &out,
+        err.try_clone().expect("a second handle"),
+    );
+    Parted {
+        code,
+        out: text_of(out),
+        err: text_of(err),
+    }
+}
+
+#[track_caller]
+fn run_into(arguments: &[&str], env: &[(&str, &str)], out: &File, err: File) -> Option<i32> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rolecall"));
     command
         .args(arguments)
+        .env_remove("REDIS_PASSWORD")
+        .envs(env.iter().copied())
         .stdin(Stdio::null())
-        .stdout(handle())
-        .stderr(handle());
-    let status = Process::spawn(&mut command).wait_exit(SOON);
+        .stdout(out.try_clone().expect("a second handle"))
+        .stderr(err);
+    // Asking a node that is silent takes its time.
+    Process::spawn(&mut command).wait_exit(SOON * 3).code()
+}
+
+fn text_of(mut file: File) -> String {
     let mut text = String::new();
-    said.rewind().expect("go back to the beginning");
-    said.read_to_string(&mut text).expect("UTF-8");
-    Ended {
-        code: status.code(),
-        said: text,
-    }
+    file.rewind().expect("go back to the beginning");
+    file.read_to_string(&mut text).expect("UTF-8");
+    text
 }
 
 /// Runs `check` and `run` on a text that must be refused, and gives what `check` said.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::net::free_address;
 
 /// What it answers to whatever it is asked.
@@ -80,6 +82,28 @@ impl Drop for FakeNode {
         self.stop.store(true, Ordering::Relaxed);
         // Wakes the accept loop, so that it sees the flag.
         let _ = TcpStream::connect(self.address);
+    }
+}
+
+/// A dial that hangs: its listener's queue is full, so the kernel drops what asks for more.
+pub(crate) struct BlackHole {
+    pub(crate) address: SocketAddr,
+    _socket: Socket,
+    _filling: TcpStream,
+}
+
+impl BlackHole {
+    pub(crate) fn new() -> Self {
+        let address = free_address();
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&address.into()).expect("bind a black hole");
+        socket.listen(0).expect("listen");
+        let filling = TcpStream::connect(address).expect("the one that it takes");
+        Self {
+            address,
+            _socket: socket,
+            _filling: filling,
+        }
     }
 }
 

@@ -44,6 +44,24 @@ pub(super) async fn status(sources: &Sources) -> api::Status {
     .status()
 }
 
+/// The same of groups that no proxy serves yet: how each is, and who would get new connections at each
+/// listener. `config` must be the one that the groups were made from.
+pub fn foretold(
+    groups: &[Group],
+    config: &InForce,
+    now: Moment,
+) -> (Vec<api::GroupStatus>, Vec<api::ListenerStatus>) {
+    let picture = Picture {
+        groups,
+        config,
+        loads: &Loads::default(),
+        draining: false,
+        now,
+    };
+    let status = picture.status();
+    (status.groups, status.listeners)
+}
+
 impl Picture<'_> {
     fn status(&self) -> api::Status {
         let InForce {

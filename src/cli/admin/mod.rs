@@ -6,9 +6,9 @@
 mod client;
 mod events;
 mod orders;
-mod paper;
+pub(super) mod paper;
 mod plans;
-mod show;
+pub(super) mod show;
 mod top;
 
 use std::io::{self, Write};

@@ -16,17 +16,17 @@ const NARROW: usize = 20;
 
 /// How to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Style {
+pub(in crate::cli) struct Style {
     /// In characters.
-    pub(super) width: usize,
+    pub(in crate::cli) width: usize,
     /// Lines of the terminal; none when there is no terminal.
-    pub(super) height: Option<usize>,
-    pub(super) colour: bool,
+    pub(in crate::cli) height: Option<usize>,
+    pub(in crate::cli) colour: bool,
 }
 
 /// What a colour stands for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Tint {
+pub(in crate::cli) enum Tint {
     #[default]
     Plain,
     /// As it should be.
@@ -43,24 +43,33 @@ pub(super) enum Tint {
 
 /// A text in a colour.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cell(pub(super) String, pub(super) Tint);
+pub(in crate::cli) struct Cell(pub(in crate::cli) String, pub(in crate::cli) Tint);
 
 /// Which side of its column a text keeps to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(in crate::cli) enum Side {
     Left,
     Right,
 }
 
 /// Rows under a head. The last column wraps, the others are cut.
-pub(super) struct Table<const N: usize> {
+pub(in crate::cli) struct Table<const N: usize> {
     head: [(&'static str, Side); N],
     rows: Vec<[Cell; N]>,
 }
 
 impl Style {
+    /// For a file, or for a stream that nobody asked about.
+    pub(in crate::cli) fn plain() -> Self {
+        Self {
+            width: WIDTH,
+            height: None,
+            colour: false,
+        }
+    }
+
     /// As standard output is.
-    pub(super) fn of_stdout(no_color: bool) -> Self {
+    pub(in crate::cli) fn of_stdout(no_color: bool) -> Self {
         let is_terminal = io::stdout().is_terminal();
         let size = terminal_size::terminal_size().filter(|_| is_terminal);
         let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
@@ -73,7 +82,7 @@ impl Style {
     }
 
     /// A text in a colour.
-    pub(super) fn paint(self, text: &str, tint: Tint) -> String {
+    pub(in crate::cli) fn paint(self, text: &str, tint: Tint) -> String {
         let code = match tint {
             _ if !self.colour || text.is_empty() => return text.to_owned(),
             Tint::Plain => return text.to_owned(),
@@ -87,7 +96,7 @@ impl Style {
     }
 
     /// A text in lines, the first one after `before`, the others under its end.
-    pub(super) fn paragraph(self, before: &str, before_tint: Tint, text: &str) -> String {
+    pub(in crate::cli) fn paragraph(self, before: &str, before_tint: Tint, text: &str) -> String {
         let indent = before.chars().count() + 2;
         let mut out = self.paint(before, before_tint);
         for (place, line) in wrap(text, self.width.saturating_sub(indent))
@@ -102,17 +111,17 @@ impl Style {
 }
 
 impl<const N: usize> Table<N> {
-    pub(super) fn new(head: [(&'static str, Side); N]) -> Self {
+    pub(in crate::cli) fn new(head: [(&'static str, Side); N]) -> Self {
         let rows = Vec::new();
         Self { head, rows }
     }
 
-    pub(super) fn push(&mut self, row: [Cell; N]) {
+    pub(in crate::cli) fn push(&mut self, row: [Cell; N]) {
         self.rows.push(row);
     }
 
     /// All lines, two spaces in.
-    pub(super) fn print(&self, style: Style) -> String {
+    pub(in crate::cli) fn print(&self, style: Style) -> String {
         let widths: Vec<usize> = (0..N.saturating_sub(1))
             .map(|column| {
                 let cells = self.rows.iter().map(|row| row[column].0.chars().count());
@@ -144,7 +153,9 @@ impl<const N: usize> Table<N> {
         let Some(Cell(last, tint)) = row.last() else {
             return out + "\n";
         };
-        let below = style.width < used + NARROW;
+        // A few words that fit stay beside the rest however narrow the column is.
+        let fits = used + last.chars().count() <= style.width;
+        let below = !fits && style.width < used + NARROW;
         let indent = if below { 6 } else { used };
         if below && !last.is_empty() {
             out.truncate(out.trim_end().len());
@@ -165,7 +176,7 @@ impl<const N: usize> Table<N> {
 }
 
 /// A text of at most so many characters.
-pub(super) fn cut(text: &str, width: usize) -> String {
+pub(in crate::cli) fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }

@@ -8,7 +8,7 @@ use crate::api::{
 };
 
 /// The words that a listener's sentence begins with while somebody serves.
-const GO_TO: &str = "new connections go to ";
+pub(in crate::cli) const GO_TO: &str = "new connections go to ";
 
 /// The whole page.
 pub(super) fn status(status: &Status, style: Style) -> String {
@@ -238,17 +238,22 @@ pub(super) fn clock(time: &str) -> &str {
 }
 
 /// Seconds as people say them.
-pub(super) fn span(seconds: f64) -> String {
+pub(in crate::cli) fn span(seconds: f64) -> String {
     let duration = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default();
     crate::core::time::in_words(duration)
 }
 
-/// `0`, `12 KiB 1.2s`, `?`; empty for a primary.
+/// Of a node; empty for a primary.
 fn lag(node: &NodeStatus) -> String {
     if node.role != NodeRole::Replica {
         return String::new();
     }
-    match (node.lag_bytes, node.lag_seconds) {
+    behind(node.lag_bytes, node.lag_seconds)
+}
+
+/// `0`, `12 KiB 1.2s`, `?`.
+pub(in crate::cli) fn behind(lag_bytes: Option<u64>, lag_seconds: Option<f64>) -> String {
+    match (lag_bytes, lag_seconds) {
         (Some(0), _) => "0".to_owned(),
         (None, None) => "?".to_owned(),
         (bytes, seconds) => {
