@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-scale bench-micro bench-failover mutants components
+.PHONY: help demo test lint docs bench bench-scale bench-micro bench-failover mutants components
 
 CARGO ?= cargo
 STORY ?=
@@ -35,6 +35,10 @@ test: lint ## Lint, every test, and benches that compile
 	    set -x; $(MANY_FILES); $(CARGO) test --locked; \
 	fi
 	$(CARGO) bench --no-run --locked
+
+docs: ## Writes man pages and completions anew, from the command line
+	@scripts/need.sh cc
+	ROLECALL_WRITE_DOCS=1 $(CARGO) test --locked --quiet --test generated
 
 bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx
