@@ -4,10 +4,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench bench-scale bench-micro bench-failover mutants components
+.PHONY: help demo test lint docs deb deb-check bench bench-scale bench-micro bench-failover mutants components
 
 CARGO ?= cargo
 STORY ?=
+MAINTAINER ?=
 ROWS ?=
 ROUNDS ?=
 # Tests hold thousands of connections open: as many descriptors as the system allows.
@@ -39,6 +40,16 @@ test: lint ## Lint, every test, and benches that compile
 docs: ## Writes man pages and completions anew, from the command line
 	@scripts/need.sh cc
 	ROLECALL_WRITE_DOCS=1 $(CARGO) test --locked --quiet --test generated
+
+deb: ## Builds a Debian package (MAINTAINER='Name <address>')
+	@scripts/need.sh cc dpkg-deb dpkg-shlibdeps
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
+	$(CARGO) deb --locked $(if $(MAINTAINER),--maintainer '$(MAINTAINER)')
+
+deb-check: deb ## Installs, runs, upgrades and purges it in a fresh Debian, without systemd and with it (as root)
+	@scripts/need.sh debootstrap lintian systemd-analyze systemd-nspawn redis-server redis-cli ps
+	scripts/check-deb.sh
+	scripts/check-systemd.sh
 
 bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx
