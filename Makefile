@@ -4,11 +4,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs deb deb-check bench bench-scale bench-micro bench-failover mutants components
+.PHONY: help demo test lint docs deb deb-check static bench bench-scale bench-micro bench-failover mutants \
+	components
 
 CARGO ?= cargo
 STORY ?=
 MAINTAINER ?=
+MUSL = $(shell uname -m)-unknown-linux-musl
 ROWS ?=
 ROUNDS ?=
 # Tests hold thousands of connections open: as many descriptors as the system allows.
@@ -50,6 +52,11 @@ deb-check: deb ## Installs, runs, upgrades and purges it in a fresh Debian, with
 	@scripts/need.sh debootstrap lintian systemd-analyze systemd-nspawn redis-server redis-cli ps
 	scripts/check-deb.sh
 	scripts/check-systemd.sh
+
+static: ## Builds a static binary, for any Linux: target/*-musl/release/rolecall
+	@scripts/need.sh cc musl-gcc
+	@scripts/musl-target.sh $(MUSL)
+	CC_$(subst -,_,$(MUSL))=musl-gcc $(CARGO) build --release --locked --bin rolecall --target $(MUSL)
 
 bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx
