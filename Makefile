@@ -31,7 +31,7 @@ lint: components ## Formatting, clippy and documentation, warnings as errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --locked
 
 test: lint ## Lint, every test, and benches that compile
-	@scripts/need.sh redis-server redis-sentinel redis-cli promtool ps chromium chromedriver
+	@scripts/need.sh redis-server redis-sentinel redis-cli promtool ps chromium chromedriver libnss_wrapper.so
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    set -x; $(MANY_FILES); $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
 	else \

@@ -17,6 +17,7 @@ package_of() {
         dpkg-shlibdeps) echo dpkg-dev ;;
         systemd-analyze) echo systemd ;;
         systemd-nspawn) echo systemd-container ;;
+        libnss_wrapper.so) echo libnss-wrapper ;;
         *) echo "$1" ;;
     esac
 }
