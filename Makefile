@@ -4,8 +4,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs deb deb-check static bench bench-scale bench-micro bench-failover mutants \
-	components
+.PHONY: help demo test lint docs deb deb-check static compose-check bench bench-scale bench-micro bench-failover \
+	mutants components
 
 CARGO ?= cargo
 STORY ?=
@@ -57,6 +57,11 @@ static: ## Builds a static binary, for any Linux: target/*-musl/release/rolecall
 	@scripts/need.sh cc musl-gcc
 	@scripts/musl-target.sh $(MUSL)
 	CC_$(subst -,_,$(MUSL))=musl-gcc $(CARGO) build --release --locked --bin rolecall --target $(MUSL)
+
+compose-check: ## Plays deploy/compose.yaml with processes in network namespaces (as root)
+	@scripts/need.sh cc redis-server redis-sentinel redis-cli prometheus ip curl
+	$(CARGO) build --release --locked --bin rolecall
+	scripts/check-compose.sh
 
 bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx

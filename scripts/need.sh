@@ -12,6 +12,7 @@ package_of() {
         chromedriver) echo chromium-driver ;;
         ps | pgrep) echo procps ;;
         setpriv) echo util-linux ;;
+        ip) echo iproute2 ;;
         musl-gcc) echo musl-tools ;;
         dpkg-deb) echo dpkg ;;
         dpkg-shlibdeps) echo dpkg-dev ;;
