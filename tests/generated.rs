@@ -1,7 +1,7 @@
 //! The man pages and the shell completions in `deploy/` are what the command line says now.
 //!
 //! They are files, so that the binary need not carry what makes them and a package has them as they are.
-//! `make docs` writes them anew: it runs this test with `ROLECALL_WRITE_DOCS` set.
+//! `make docs` writes them anew: it runs this test with `UPDATE_DOCS` set.
 
 #![expect(
     clippy::expect_used,
@@ -96,7 +96,7 @@ fn write(wanted: &Files) {
 #[test]
 fn man_pages_and_completions_are_current() {
     let wanted = wanted();
-    if env::var_os("ROLECALL_WRITE_DOCS").is_some() {
+    if env::var_os("UPDATE_DOCS").is_some() {
         write(&wanted);
     }
     let present = present();
