@@ -103,7 +103,7 @@ inside systemctl status rolecall --no-pager
 
 say "killed, it is started again"
 new=$(main_pid)
-inside kill -9 "$new"
+inside sh -c "kill -9 $new"
 started_again() { [ "$(main_pid)" != 0 ] && [ "$(main_pid)" != "$new" ] && [ "$(redis get key)" = second ]; }
 until_true "another process" started_again
 
