@@ -4,12 +4,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs deb deb-check static compose-check bench bench-scale bench-micro bench-failover \
-	mutants components
+.PHONY: help demo test lint docs deb deb-check static image image-check compose-check bench bench-scale \
+	bench-micro bench-failover mutants components
 
 CARGO ?= cargo
 STORY ?=
 MAINTAINER ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml)
 MUSL = $(shell uname -m)-unknown-linux-musl
 ROWS ?=
 ROUNDS ?=
@@ -41,7 +42,7 @@ test: lint ## Lint, every test, and benches that compile
 
 docs: ## Writes man pages and completions anew, from the command line
 	@scripts/need.sh cc
-	ROLECALL_WRITE_DOCS=1 $(CARGO) test --locked --quiet --test generated
+	UPDATE_DOCS=1 $(CARGO) test --locked --quiet --test generated
 
 deb: ## Builds a Debian package (MAINTAINER='Name <address>')
 	@scripts/need.sh cc dpkg-deb dpkg-shlibdeps
@@ -57,6 +58,18 @@ static: ## Builds a static binary, for any Linux: target/*-musl/release/rolecall
 	@scripts/need.sh cc musl-gcc
 	@scripts/musl-target.sh $(MUSL)
 	CC_$(subst -,_,$(MUSL))=musl-gcc $(CARGO) build --release --locked --bin rolecall --target $(MUSL)
+
+image: ## Builds the container image, with docker, podman or buildah
+	@for tool in docker podman buildah; do \
+	    if [ "$$tool" = buildah ] || $$tool info >/dev/null 2>&1; then break; fi; \
+	done; \
+	[ "$$tool" != buildah ] || scripts/need.sh buildah; \
+	[ "$$tool" = docker ] || format='--format docker'; \
+	set -x; $$tool build $${format:-} --build-arg VERSION=$(VERSION) -t rolecall .
+
+image-check: ## Builds the image on bases made of Debian packages, and runs it before a real Redis (as root)
+	@scripts/need.sh cc debootstrap buildah redis-server redis-cli
+	scripts/check-image.sh $(VERSION)
 
 compose-check: ## Plays deploy/compose.yaml with processes in network namespaces (as root)
 	@scripts/need.sh cc redis-server redis-sentinel redis-cli prometheus ip curl
