@@ -4,10 +4,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench bench-scale bench-micro bench-failover mutants components
+.PHONY: help demo test lint docs deb deb-check static image image-check compose-check bench bench-scale \
+	bench-micro bench-failover mutants components
 
 CARGO ?= cargo
 STORY ?=
+MAINTAINER ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml)
+MUSL = $(shell uname -m)-unknown-linux-musl
 ROWS ?=
 ROUNDS ?=
 # Tests hold thousands of connections open: as many descriptors as the system allows.
@@ -28,7 +32,7 @@ lint: components ## Formatting, clippy and documentation, warnings as errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --locked
 
 test: lint ## Lint, every test, and benches that compile
-	@scripts/need.sh redis-server redis-sentinel redis-cli promtool ps chromium chromedriver
+	@scripts/need.sh redis-server redis-sentinel redis-cli promtool ps chromium chromedriver libnss_wrapper.so
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	    set -x; $(MANY_FILES); $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
 	else \
@@ -36,10 +40,43 @@ test: lint ## Lint, every test, and benches that compile
 	fi
 	$(CARGO) test --benches --no-run --locked
 
-docs: ## Writes anew what is made from src/config/keys: the JSON schema, the tables of the reference
+docs: ## Writes anew what is made from the code: the JSON schema, the reference's tables, man pages, completions
 	@scripts/need.sh cc
 	UPDATE_DOCS=1 $(CARGO) test --locked --test documents -- --test-threads=1 \
 	    the_schema_is_the_one each_section_has_its_table every_wrong_example
+	UPDATE_DOCS=1 $(CARGO) test --locked --test generated
+
+deb: ## Builds a Debian package (MAINTAINER='Name <address>')
+	@scripts/need.sh cc dpkg-deb dpkg-shlibdeps
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deb
+	$(CARGO) deb --locked $(if $(MAINTAINER),--maintainer '$(MAINTAINER)')
+
+deb-check: deb ## Installs, runs, upgrades and purges it in a fresh Debian, without systemd and with it (as root)
+	@scripts/need.sh debootstrap lintian systemd-analyze systemd-nspawn redis-server redis-cli ps
+	scripts/check-deb.sh
+	scripts/check-systemd.sh
+
+static: ## Builds a static binary, for any Linux: target/*-musl/release/rolecall
+	@scripts/need.sh cc musl-gcc
+	@scripts/musl-target.sh $(MUSL)
+	CC_$(subst -,_,$(MUSL))=musl-gcc $(CARGO) build --release --locked --bin rolecall --target $(MUSL)
+
+image: ## Builds the container image, with docker, podman or buildah
+	@for tool in docker podman buildah; do \
+	    if [ "$$tool" = buildah ] || $$tool info >/dev/null 2>&1; then break; fi; \
+	done; \
+	[ "$$tool" != buildah ] || scripts/need.sh buildah; \
+	[ "$$tool" = docker ] || format='--format docker'; \
+	set -x; $$tool build $${format:-} --build-arg VERSION=$(VERSION) -t rolecall .
+
+image-check: ## Builds the image on bases made of Debian packages, and runs it before a real Redis (as root)
+	@scripts/need.sh cc debootstrap buildah redis-server redis-cli
+	scripts/check-image.sh $(VERSION)
+
+compose-check: ## Plays deploy/compose.yaml with processes in network namespaces (as root)
+	@scripts/need.sh cc redis-server redis-sentinel redis-cli prometheus ip curl
+	$(CARGO) build --release --locked --bin rolecall
+	scripts/check-compose.sh
 
 bench: ## Compares with HAProxy and nginx; ROWS=, ROUNDS=
 	@scripts/need.sh cc redis-server redis-benchmark haproxy nginx

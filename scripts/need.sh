@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# need.sh TOOL...: makes sure that each tool is there, and installs what is missing with apt-get.
+# need.sh TOOL...: makes sure that each tool or library is there, and installs what is missing with apt-get.
 # Nothing is touched when everything is there. No service is ever started, nor enabled for the next boot.
 set -euo pipefail
 
@@ -12,14 +12,29 @@ package_of() {
         chromedriver) echo chromium-driver ;;
         ps | pgrep) echo procps ;;
         setpriv) echo util-linux ;;
+        ip) echo iproute2 ;;
+        musl-gcc) echo musl-tools ;;
+        dpkg-deb) echo dpkg ;;
+        dpkg-shlibdeps) echo dpkg-dev ;;
+        systemd-analyze) echo systemd ;;
+        systemd-nspawn) echo systemd-container ;;
+        libnss_wrapper.so) echo libnss-wrapper ;;
         *) echo "$1" ;;
+    esac
+}
+
+# A name that ends in .so is a library, for LD_PRELOAD; everything else is a command.
+is_there() {
+    case "$1" in
+        *.so) [ -n "$(find /usr/lib /usr/lib64 -name "$1*" -print -quit 2>/dev/null)" ] ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
     esac
 }
 
 missing_tools=()
 packages=()
 for tool in "$@"; do
-    if ! command -v "$tool" >/dev/null 2>&1; then
+    if ! is_there "$tool"; then
         missing_tools+=("$tool")
         read -r -a names <<<"$(package_of "$tool")"
         packages+=("${names[@]}")
@@ -80,5 +95,5 @@ if command -v systemctl >/dev/null 2>&1; then
 fi
 
 for tool in "${missing_tools[@]}"; do
-    command -v "$tool" >/dev/null 2>&1 || by_hand "$tool is still not on the PATH after installing"
+    is_there "$tool" || by_hand "$tool is still not there after installing"
 done

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::app::RunOptions;
 use crate::demo::{self, DemoOptions};
@@ -89,6 +89,11 @@ struct CheckOf {
     /// The /readyz address of a running proxy, such as <http://127.0.0.1:9379/readyz>
     #[arg(long, value_name = "URL")]
     ready: Option<String>,
+}
+
+/// The command line as data, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Does what the command line asks for.

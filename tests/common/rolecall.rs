@@ -215,7 +215,7 @@ impl Rolecall {
         );
     }
 
-    fn is(&self, name: &str, labels: &[(&str, &str)], value: f64) -> bool {
+    pub(crate) fn is(&self, name: &str, labels: &[(&str, &str)], value: f64) -> bool {
         let found = self.metrics().find(name, labels);
         found.is_some_and(|found| (found - value).abs() < 1e-9)
     }
