@@ -58,7 +58,7 @@ fn facts(node: u32) -> Facts {
 }
 
 fn report(node: u32, millis: u64) -> Report {
-    let at = Moment::after_start(Duration::from_millis(millis));
+    let at = Moment::at(Duration::from_millis(millis));
     let outcome = Outcome::Answered(Box::new(facts(node)));
     Report {
         started: at,

@@ -113,6 +113,36 @@ fn r9_without_a_primary_replicas_serve_reads_for_stale_reads_only() {
 }
 
 #[test]
+fn r9_a_link_that_went_down_before_the_proxy_started_is_as_old_as_it_is() {
+    let [mut a, b] = redis_group(["redis-1", "redis-2"]);
+    a.kill9();
+    eventually(
+        SOON,
+        "its link has been down for longer than stale_reads",
+        || {
+            let down = b.info("replication", "master_link_down_since_seconds");
+            down.parse::<i64>().is_ok_and(|seconds| seconds >= 2)
+        },
+    );
+    let proxy = Topology::new()
+        .node(&a)
+        .node(&b)
+        .group("stale_reads: 1s")
+        .group("claim_hold: 500ms")
+        .listener("redis-ro", "read-only", "park: { timeout: 600ms }")
+        .start();
+    let reply = proxy.client("redis-ro").cmd(&["GET", "any"]);
+    assert!(
+        reply
+            .error()
+            .is_some_and(|e| e.starts_with("MASTERDOWN rolecall")),
+        "{reply:?}"
+    );
+    let outcomes = [("node", "redis-2"), ("outcome", "answered")];
+    proxy.wait_at_least("rolecall_checks_total", &outcomes, 1);
+}
+
+#[test]
 fn r7_a_primary_that_is_silent_for_two_seconds_keeps_its_sessions_and_its_role() {
     let [a, b] = redis_group(["redis-1", "redis-2"]);
     let proxy = Topology::standard(&[&a, &b]).start();

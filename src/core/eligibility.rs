@@ -193,7 +193,7 @@ mod tests {
     };
 
     const fn at_100s() -> Moment {
-        Moment::after_start(Duration::from_secs(100))
+        Moment::at(Duration::from_secs(100))
     }
 
     fn master() -> HostPort {

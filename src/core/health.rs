@@ -174,7 +174,7 @@ mod tests {
     fn after(outcomes: &[Outcome]) -> Health {
         let mut health = Health::unknown(Moment::default());
         for (second, outcome) in outcomes.iter().enumerate() {
-            let at = Moment::after_start(Duration::from_secs(second as u64 + 1));
+            let at = Moment::at(Duration::from_secs(second as u64 + 1));
             health.fold(&sample::report(at, outcome.clone()), LIMITS);
         }
         health
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn since_is_the_moment_of_the_last_change_of_kind() {
         let health = after(&[answered(), answered(), Outcome::Refused, Outcome::Refused]);
-        assert_eq!(health.since(), Moment::after_start(Duration::from_secs(3)));
+        assert_eq!(health.since(), Moment::at(Duration::from_secs(3)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::time::Moment;
 
 /// A moment so many milliseconds after the start.
 pub(crate) fn at(millis: u64) -> Moment {
-    Moment::after_start(Duration::from_millis(millis))
+    Moment::at(Duration::from_millis(millis))
 }
 
 /// A report of a check that took a millisecond.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// A point on the process's monotonic clock, as the time since the process started.
+/// A point on the process's monotonic clock, as the time since an origin long before the process started.
 ///
 /// The shell makes them ([`crate::clock`]); the core only compares them, so that every rule can be
 /// tested with times written by hand.
@@ -10,9 +10,9 @@ use std::time::Duration;
 pub struct Moment(Duration);
 
 impl Moment {
-    /// The moment `since_start` after the start of the process.
-    pub const fn after_start(since_start: Duration) -> Self {
-        Self(since_start)
+    /// The moment so long after the origin.
+    pub const fn at(since_origin: Duration) -> Self {
+        Self(since_origin)
     }
 
     /// How long ago `earlier` was; zero when it lies in the future.
@@ -26,14 +26,14 @@ impl Moment {
         Self(self.0.saturating_add(while_longer))
     }
 
-    /// This moment less a while; never before the start of the process.
+    /// This moment less a while; never before the origin.
     #[must_use]
     pub const fn minus(self, while_less: Duration) -> Self {
         Self(self.0.saturating_sub(while_less))
     }
 
-    /// The time since the start of the process.
-    pub const fn since_start(self) -> Duration {
+    /// The time since the origin.
+    pub const fn since_origin(self) -> Duration {
         self.0
     }
 }

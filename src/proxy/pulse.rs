@@ -45,7 +45,7 @@ impl Pulse {
 }
 
 fn millis(moment: Moment) -> u64 {
-    u64::try_from(moment.since_start().as_millis()).unwrap_or(ENDED - 1)
+    u64::try_from(moment.since_origin().as_millis()).unwrap_or(ENDED - 1)
 }
 
 #[cfg(test)]
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_worker_that_hangs_is_told_from_one_that_has_ended() {
-        let at = |seconds| Moment::after_start(Duration::from_secs(seconds));
+        let at = |seconds| Moment::at(Duration::from_secs(seconds));
         let pulse = Pulse::new(3, at(0));
         let limit = Duration::from_secs(5);
         assert_eq!(pulse.silent(at(5), limit), Vec::<usize>::new());

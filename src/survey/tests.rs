@@ -40,7 +40,7 @@ fn config() -> Config {
 }
 
 fn at(millis: u64) -> Moment {
-    Moment::after_start(Duration::from_millis(millis))
+    Moment::at(Duration::from_millis(millis))
 }
 
 fn place(last: usize) -> HostPort {

@@ -50,7 +50,7 @@ const CHECKS_TO_MEASURE: u32 = 1;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn moment(since_start: Duration) -> Moment {
-    Moment::after_start(since_start)
+    Moment::at(since_start)
 }
 
 /// One history: who is in it.

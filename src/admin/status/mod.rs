@@ -74,7 +74,7 @@ impl Picture<'_> {
         api::Status {
             build: build(),
             time: rfc3339(SystemTime::now()),
-            uptime_seconds: self.now.since_start().as_secs_f64(),
+            uptime_seconds: clock::uptime().as_secs_f64(),
             draining: self.draining,
             config: api::ConfigStatus {
                 path: path.display().to_string(),
