@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs bench bench-scale bench-micro bench-failover mutants components
+.PHONY: help demo test lint docs bench bench-scale bench-micro bench-failover try-monitoring mutants components
 
 CARGO ?= cargo
 STORY ?=
@@ -56,6 +56,10 @@ bench-micro: ## Measures the hot paths by themselves
 bench-failover: ## Plays failovers to rolecall and HAProxy, and counts (SCENARIOS=, PROXIES=, ROUNDS= choose)
 	@scripts/need.sh cc redis-server redis-sentinel haproxy setpriv
 	$(CARGO) bench --locked --bench failover
+
+try-monitoring: ## Has a real Prometheus see every alert fire and resolve, and asks all queries of the dashboard
+	@scripts/need.sh cc redis-server redis-sentinel prometheus
+	$(MANY_FILES); $(CARGO) test --locked --bench monitoring -- --play
 
 mutants: ## Breaks the rules of routing one by one, to see that a test notices each (takes hours)
 	@scripts/need.sh cc
