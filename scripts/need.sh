@@ -11,7 +11,8 @@ package_of() {
         nginx) echo nginx libnginx-mod-stream ;;
         chromedriver) echo chromium-driver ;;
         ps | pgrep) echo procps ;;
-        setpriv) echo util-linux ;;
+        setpriv | unshare) echo util-linux ;;
+        python3) echo python3 python3-venv ;;
         *) echo "$1" ;;
     esac
 }
