@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs deb deb-check static image image-check compose-check bench bench-scale \
-	bench-micro bench-failover mutants components
+	bench-micro bench-failover try-monitoring try-kubernetes check-kubernetes mutants components
 
 CARGO ?= cargo
 STORY ?=
@@ -18,8 +18,8 @@ ROUNDS ?=
 MANY_FILES := ulimit -n "$$(ulimit -Hn)" || true
 
 help: ## Says what there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 21
-	@printf 'make demo STORY=1    Plays one failover by itself, with times, and ends\n'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 23
+	@printf 'make demo STORY=1      Plays one failover by itself, with times, and ends\n'
 
 demo: ## Runs a Redis group with Sentinels and rolecall in front, live
 	@scripts/need.sh cc redis-server
@@ -93,6 +93,19 @@ bench-micro: ## Measures the hot paths by themselves
 bench-failover: ## Plays failovers to rolecall and HAProxy, and counts (SCENARIOS=, PROXIES=, ROUNDS= choose)
 	@scripts/need.sh cc redis-server redis-sentinel haproxy setpriv
 	$(CARGO) bench --locked --bench failover
+
+try-monitoring: ## Has a real Prometheus see every alert fire and resolve, and asks all queries of the dashboard
+	@scripts/need.sh cc redis-server redis-sentinel prometheus
+	$(MANY_FILES); $(CARGO) test --locked --bench monitoring -- --play
+
+try-kubernetes: ## Plays the pods of deploy/kubernetes here: restarts, changed addresses, a new ConfigMap
+	@scripts/need.sh cc redis-server redis-cli curl unshare
+	$(CARGO) build --locked
+	scripts/try-kubernetes.sh target/debug/rolecall
+
+check-kubernetes: ## Validates deploy/kubernetes against the schemas of Kubernetes
+	@scripts/need.sh python3
+	scripts/check-kubernetes.sh
 
 mutants: ## Breaks the rules of routing one by one, to see that a test notices each (takes hours)
 	@scripts/need.sh cc

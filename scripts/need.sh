@@ -11,7 +11,6 @@ package_of() {
         nginx) echo nginx libnginx-mod-stream ;;
         chromedriver) echo chromium-driver ;;
         ps | pgrep) echo procps ;;
-        setpriv) echo util-linux ;;
         ip) echo iproute2 ;;
         musl-gcc) echo musl-tools ;;
         dpkg-deb) echo dpkg ;;
@@ -19,6 +18,8 @@ package_of() {
         systemd-analyze) echo systemd ;;
         systemd-nspawn) echo systemd-container ;;
         libnss_wrapper.so) echo libnss-wrapper ;;
+        setpriv | unshare) echo util-linux ;;
+        python3) echo python3 python3-venv ;;
         *) echo "$1" ;;
     esac
 }

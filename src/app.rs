@@ -9,6 +9,7 @@ mod service;
 mod signals;
 mod upgrade;
 mod verbosity;
+mod watcher;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use handover::Legacy;
 use house::House;
 use reload::Reloader;
 use signals::Signals;
+use watcher::Watch;
 
 /// Why the proxy could not run.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,8 @@ pub struct RunOptions {
     /// Take the listening sockets over from the running process, which may keep the sessions that it has
     /// for so long.
     pub takeover: Option<Duration>,
+    /// Read the file again when it changes.
+    pub watch: bool,
 }
 
 /// Runs the proxy that a file describes, until a signal ends it, or another process has taken over
@@ -71,6 +75,8 @@ pub struct RunOptions {
 pub fn run(path: &Path, options: RunOptions) -> Result<(), RunError> {
     clock::now();
     let activated = takeover::activated();
+    // Looked at first, so that no change falls between the two.
+    let watch = options.watch.then(|| Watch::begin(path));
     let config = config::load(path)?;
     let telemetry = telemetry::init(config.log)?;
     let metrics = metrics::install()?;
@@ -79,7 +85,7 @@ pub fn run(path: &Path, options: RunOptions) -> Result<(), RunError> {
         .build()?;
     let ended = runtime.block_on(async {
         let legacy = Legacy::collect(&config, options.takeover, activated).await?;
-        control(path, config, legacy, metrics, &telemetry).await
+        control(path, config, legacy, watch, metrics, &telemetry).await
     });
     // A look-up that hangs in the system's resolver must not hold up the end.
     runtime.shutdown_background();
@@ -93,6 +99,7 @@ async fn control(
     path: &Path,
     config: Config,
     mut legacy: Legacy,
+    watch: Option<Watch>,
     metrics: metrics::Handle,
     telemetry: &Telemetry,
 ) -> Result<(), RunError> {
@@ -140,6 +147,7 @@ async fn control(
         notify,
         level: telemetry.switch(),
         stop,
+        watch,
         decided: legacy.predecessor.is_some(),
     };
     if let Some(predecessor) = legacy.predecessor.take() {

@@ -93,6 +93,8 @@ table! {
     LOG_LINES_DROPPED_TOTAL = "rolecall_log_lines_dropped_total", Kind::Counter, Count, [],
         "Log lines thrown away because standard output was too slow or closed.";
 
+    LISTENER_INFO = "rolecall_listener_info", Kind::Gauge, Count, ["listener", "group", "access", "fallback"],
+        "Always 1; the labels say what the listener is for. fallback is empty where it has none.";
     LISTENER_CONNECTIONS = "rolecall_listener_connections", Kind::Gauge, Count, ["listener"],
         "Open client connections, parked ones included.";
     LISTENER_CONNECTIONS_TOTAL = "rolecall_listener_connections_total", Kind::Counter, Count, ["listener"],

@@ -15,6 +15,7 @@ use super::ready::{readiness, say_ready};
 use super::reload::{Done, Parts, Reloader};
 use super::service::Service;
 use super::signals::{Asked, Signals};
+use super::watcher::Watch;
 use crate::admin::{Admin, AdminState, ReloadRequest, Sources};
 use crate::check::Checks;
 use crate::config::model::Config;
@@ -41,6 +42,8 @@ pub(super) struct House {
     pub(super) notify: Notify,
     pub(super) level: Switch,
     pub(super) stop: CancellationToken,
+    /// Asks for reloads, with `--watch`.
+    pub(super) watch: Option<Watch>,
     /// Every listener has had its verdict, or its time for it.
     pub(super) decided: bool,
 }
@@ -61,6 +64,9 @@ impl House {
         let offering = in_charge.child_token();
         let draining = Arc::new(AtomicBool::new(false));
         let (reloads_in, mut reloads) = mpsc::channel(RELOADS);
+        if let Some(watch) = self.watch.take() {
+            tokio::spawn(watch.run(reloads_in.clone(), in_charge.clone()));
+        }
         let director = self.director();
         let offer = Offer::new(&self, &admin, director.clone());
         let mut successors = handover::offer(&self.config(), offer, offering.clone());

@@ -39,6 +39,8 @@ struct ListenerGauges {
     name: String,
     chain: Chain,
     eligible: HashMap<NodeId, Gauge>,
+    /// The labels of its series of `rolecall_listener_info`.
+    info: [(&'static str, String); 4],
 }
 
 struct NodeGauges {
@@ -113,6 +115,7 @@ impl Gauges {
     /// Shows who may serve these listeners, as far as they are of the group.
     pub(super) fn listen(&mut self, group: GroupId, listeners: &[ListenerConfig]) {
         for gone in &self.listeners {
+            metrics::hide(&gone.info());
             for node in self.nodes.values() {
                 metrics::hide(&[("listener", &gone.name), ("node", &node.name)]);
             }
@@ -120,12 +123,7 @@ impl Gauges {
         let own = listeners.iter().filter(|each| each.group == group);
         self.listeners = own
             .map(|listener| {
-                let mut gauges = ListenerGauges {
-                    id: listener.id,
-                    name: listener.name.to_string(),
-                    chain: listener.chain.clone(),
-                    eligible: HashMap::new(),
-                };
+                let mut gauges = ListenerGauges::new(&self.group, listener, listeners);
                 for (id, node) in &self.nodes {
                     gauges.add(*id, &node.name);
                 }
@@ -224,6 +222,36 @@ impl Gauges {
 }
 
 impl ListenerGauges {
+    /// `all` has the listener that it falls back to.
+    fn new(group: &str, listener: &ListenerConfig, all: &[ListenerConfig]) -> Self {
+        let name = |id| all.iter().find(|other| other.id == id);
+        let fallback = listener.fallback.and_then(name);
+        let gauges = Self {
+            id: listener.id,
+            name: listener.name.to_string(),
+            chain: listener.chain.clone(),
+            eligible: HashMap::new(),
+            info: [
+                ("listener", listener.name.to_string()),
+                ("group", group.to_owned()),
+                ("access", listener.access.label().to_owned()),
+                (
+                    "fallback",
+                    fallback.map_or_else(String::new, |other| other.name.to_string()),
+                ),
+            ],
+        };
+        metrics::show(&gauges.info());
+        gauge!(metrics::LISTENER_INFO, &gauges.info).set(1.0);
+        gauges
+    }
+
+    fn info(&self) -> [(&'static str, &str); 4] {
+        self.info
+            .each_ref()
+            .map(|(key, value)| (*key, value.as_str()))
+    }
+
     fn add(&mut self, node: NodeId, name: &str) {
         metrics::show(&[("listener", &self.name), ("node", name)]);
         let labels = [("listener", self.name.clone()), ("node", name.to_owned())];

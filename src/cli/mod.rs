@@ -38,6 +38,13 @@ enum Command {
         /// The configuration file
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
+        /// Read the configuration again when the file changes, or a password file that it names
+        ///
+        /// What the files say is looked at once a second, and taken when two looks in a row find the
+        /// same: links that are swapped are followed, as Kubernetes updates what it mounts, and no
+        /// half-written file is taken. As with SIGHUP, a bad file changes nothing and says why.
+        #[arg(long)]
+        watch: bool,
         /// Take over from the running process without refusing anybody: an upgrade
         ///
         /// The running process is asked for its listening sockets, on a socket beside admin.socket, which
@@ -101,11 +108,12 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run {
             config,
+            watch,
             takeover,
             takeover_limit,
         } => {
             let takeover = takeover.then_some(takeover_limit);
-            told(app::run(&config, RunOptions { takeover }))
+            told(app::run(&config, RunOptions { takeover, watch }))
         }
         Command::Check(Check { of, asking }) => match (of.ready, of.config.unwrap_or_default()) {
             (Some(url), _) => ready::run(&url),

@@ -5,7 +5,7 @@
 //! of all keys ([`keys`]), then `resolve` turns names into numbers and chains, and `conflicts` compares
 //! addresses and times.
 //! Each step goes on after a problem, so one run tells all; secrets stay out of it (`secrets`).
-//! Pure but for [`load`]; nothing here looks a name up in DNS or opens a socket.
+//! Pure but for [`load`] and [`named_files`]; nothing here looks a name up in DNS or opens a socket.
 
 mod admin;
 mod changes;
@@ -27,9 +27,10 @@ mod tests;
 mod tree;
 mod units;
 
+use std::cell::RefCell;
 use std::io;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use changes::Change;
@@ -55,6 +56,25 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     parse(&text, &origin, &|name| std::env::var(name).ok(), &|file| {
         std::fs::read_to_string(beside.join(file))
     })
+}
+
+/// The other files that a configuration is read from: each `password_file`, whether it is there or not. None where
+/// the file itself cannot be read or understood.
+pub fn named_files(path: &Path) -> Vec<PathBuf> {
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Vec::new();
+    };
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let named = RefCell::new(Vec::new());
+    let read = |file: &Path| {
+        let file = beside.join(file);
+        let text = std::fs::read_to_string(&file);
+        named.borrow_mut().push(file);
+        text
+    };
+    // What is wrong with it is told by whoever loads it.
+    let _unused = parse(&text, "", &|name| std::env::var(name).ok(), &read);
+    named.into_inner()
 }
 
 /// Reads a text; `origin` is its name in messages. The environment and files are asked through `env`

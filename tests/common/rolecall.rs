@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,6 +117,11 @@ impl Rolecall {
     pub(crate) fn write_config(&self, text: &str) {
         let file = self.dir.path().join("rolecall.yaml");
         fs::write(&file, text).expect("write rolecall.yaml");
+    }
+
+    /// Where the proxy reads its configuration.
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.dir.path().join("rolecall.yaml")
     }
 
     /// The address of a listener.
