@@ -325,8 +325,6 @@ fn compose_publishes_to_this_host_alone_and_only_what_listens() {
 fn compose_has_every_file_volume_and_health_check_that_it_needs() {
     let compose = compose();
     let volumes = compose["volumes"].as_object().expect("volumes");
-    // These come with the dashboard and the alerts.
-    let elsewhere = ["./prometheus/", "./grafana/dashboard.json"];
     let mut used = BTreeSet::new();
     for (name, service) in services(&compose) {
         assert_eq!(service["restart"], "unless-stopped", "{name}");
@@ -344,10 +342,7 @@ fn compose_has_every_file_volume_and_health_check_that_it_needs() {
             }
             assert!(rest.ends_with(":ro"), "{volume}");
             let there = root().join("deploy").join(source).exists();
-            assert!(
-                there || elsewhere.iter().any(|part| source.starts_with(part)),
-                "{volume}"
-            );
+            assert!(there, "{volume}");
         }
     }
     assert_eq!(used.len(), volumes.len());

@@ -34,6 +34,12 @@ _rolecall() {
             rolecall,help)
                 cmd="rolecall__subcmd__help"
                 ;;
+            rolecall,import)
+                cmd="rolecall__subcmd__import"
+                ;;
+            rolecall,init)
+                cmd="rolecall__subcmd__init"
+                ;;
             rolecall,log-level)
                 cmd="rolecall__subcmd__log__subcmd__level"
                 ;;
@@ -76,6 +82,12 @@ _rolecall() {
             rolecall__subcmd__help,help)
                 cmd="rolecall__subcmd__help__subcmd__help"
                 ;;
+            rolecall__subcmd__help,import)
+                cmd="rolecall__subcmd__help__subcmd__import"
+                ;;
+            rolecall__subcmd__help,init)
+                cmd="rolecall__subcmd__help__subcmd__init"
+                ;;
             rolecall__subcmd__help,log-level)
                 cmd="rolecall__subcmd__help__subcmd__log__subcmd__level"
                 ;;
@@ -107,7 +119,7 @@ _rolecall() {
 
     case "${cmd}" in
         rolecall)
-            opts="-h -V --help --version run check demo status top explain events drain maintenance ready reload switchover log-level help"
+            opts="-h -V --help --version run check import init demo status top explain events drain maintenance ready reload switchover log-level help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -121,7 +133,7 @@ _rolecall() {
             return 0
             ;;
         rolecall__subcmd__check)
-            opts="-c -h --config --ready --help"
+            opts="-c -h --config --ready --connect --json --no-color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -255,7 +267,7 @@ _rolecall() {
             return 0
             ;;
         rolecall__subcmd__help)
-            opts="run check demo status top explain events drain maintenance ready reload switchover log-level help"
+            opts="run check import init demo status top explain events drain maintenance ready reload switchover log-level help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -339,6 +351,34 @@ _rolecall() {
             return 0
             ;;
         rolecall__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rolecall__subcmd__help__subcmd__import)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rolecall__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -464,6 +504,66 @@ _rolecall() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        rolecall__subcmd__import)
+            opts="-o -h --output --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rolecall__subcmd__init)
+            opts="-o -h --sentinel --name --user --password-file --output --force --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sentinel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         rolecall__subcmd__log__subcmd__level)
             opts="-c -h --socket --config --json --help error warn info debug trace"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -577,7 +677,7 @@ _rolecall() {
             return 0
             ;;
         rolecall__subcmd__run)
-            opts="-c -h --config --takeover --takeover-limit --help"
+            opts="-c -h --config --watch --takeover --takeover-limit --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
