@@ -623,3 +623,68 @@ proptest! {
         prop_assert_eq!(import.fates.len(), directives(&text).len(), "{}", text);
     }
 }
+
+#[test]
+fn a_variable_beside_a_listener_on_all_addresses_is_no_clash() {
+    let import = imported(
+        "listen redis\n  bind *:6379\n  mode tcp\n  option tcp-check\n  tcp-check send info\\ replication\\r\\n\n  \
+         tcp-check expect string role:master\n  server r1 \"${R1}:6379\" check\n  server r2 \"${R2}:6379\" check\n",
+    );
+    assert!(yaml_of(&import).contains("r1: \"${R1}:6379\""));
+}
+
+#[test]
+fn replicas_in_a_section_of_their_own_are_told_to_lack_their_primary() {
+    let import = imported(
+        "defaults\n  mode tcp\nlisten redis-write\n  bind :6379\n  option tcp-check\n  \
+         tcp-check send info\\ replication\\r\\n\n  tcp-check expect string role:master\n  server m 10.0.0.1:6379 check\n\
+         listen redis-read\n  bind :6380\n  option tcp-check\n  tcp-check send info\\ replication\\r\\n\n  \
+         tcp-check expect string role:slave\n  server s1 10.0.0.2:6379 check\n  server s2 10.0.0.3:6379 check\n",
+    );
+    let report = import
+        .report
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        report.contains("no section writes to the nodes of `redis-read`")
+            && report.contains("`fallback: redis-write`"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_section_called_after_sentinel_that_leads_to_redis_is_of_redis() {
+    let import = imported(
+        "listen redis-sentinel\n  bind :6379\n  mode tcp\n  option tcp-check\n  tcp-check send PING\\r\\n\n  \
+         tcp-check expect string +PONG\n  server r1 10.0.0.1:6379 check\n  server r2 10.0.0.2:6379 check\n",
+    );
+    assert!(yaml_of(&import).contains("r1: 10.0.0.1:6379"));
+}
+
+#[test]
+fn names_that_yaml_takes_for_values_are_quoted() {
+    let import = imported(
+        "listen redis\n  bind :6379\n  mode tcp\n  option tcp-check\n  tcp-check send info\\ replication\\r\\n\n  \
+         tcp-check expect string role:master\n  server null 10.0.0.1:6379 check\n  server on 10.0.0.2:6379 check\n",
+    );
+    let yaml = yaml_of(&import);
+    assert!(
+        yaml.contains("\"null\": 10.0.0.1:6379") && yaml.contains("\"on\": "),
+        "{yaml}"
+    );
+}
+
+#[test]
+fn what_follows_an_unknown_word_is_not_shown() {
+    let import = imported(
+        "listen redis\n  bind :6379\n  mode tcp\n  option tcp-check\n  tcp-check send info\\ replication\\r\\n\n  \
+         tcp-check expect string role:master\n  server r1 10.0.0.1:6379 check password hunter2secret\n",
+    );
+    assert!(import.report.contains("`password"), "{}", import.report);
+    assert!(
+        !import.report.contains("hunter2secret"),
+        "{}",
+        import.report
+    );
+}

@@ -195,6 +195,10 @@ fn wish(pattern: &str, asked: Option<&Command>) -> Wish {
     let roles = roles(&text);
     let by_role = matches!(asked, Some(Command::Role | Command::Info));
     match text.as_str() {
+        // The one or the other: replicas in sync do as well as the primary.
+        _ if text.contains("role:master") && text.contains("master_link_status:up") => {
+            Wish::AnyRole
+        }
         _ if text.contains("role:") => match roles {
             (_, _, true) => Wish::ActiveReplica,
             (true, true, _) => Wish::AnyRole,

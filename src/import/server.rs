@@ -357,10 +357,13 @@ impl Options {
 /// Words that nobody knows are told together: a comment that lacks its # is many of them.
 pub(super) fn unknown_word(notes: &mut Vec<Note>, word: &str, line: &str) {
     let what = format!("` is not known here as part of a {line} line");
+    // The first one tells where to look; the next may be a password that it is followed by.
     if let Some(Note::Gap(Gap::Server, told)) = notes.last_mut()
         && told.ends_with(&what)
     {
-        told.insert_str(told.len() - what.len(), &format!(" {word}"));
+        if !told.ends_with(&format!(" ...{what}")) {
+            told.insert_str(told.len() - what.len(), " ...");
+        }
         return;
     }
     notes.push(Note::Gap(Gap::Server, format!("`{word}{what}")));

@@ -40,13 +40,14 @@ struct Standins {
 }
 
 impl Standins {
+    /// From the range for tests of networks, which no listener on all addresses of a host covers.
     fn address(&mut self, text: &str) {
         let number = self.values.len() + 1;
         if address::is_one_variable(text) {
             self.set(
                 text,
                 &format!(
-                    "127.77.{}.{}:{}",
+                    "198.18.{}.{}:{}",
                     number / 250,
                     number % 250 + 1,
                     20_000 + number
@@ -58,7 +59,7 @@ impl Standins {
         if address::is_one_variable(host) {
             self.set(
                 host,
-                &format!("127.77.{}.{}", number / 250, number % 250 + 1),
+                &format!("198.18.{}.{}", number / 250, number % 250 + 1),
             );
         } else {
             self.words(host);

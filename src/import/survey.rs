@@ -190,7 +190,8 @@ fn looks_like_sentinel(proxy: &Proxy<'_>) -> bool {
         .filter_map(|server| server.target.as_ref().ok()?.port())
         .collect();
     let by_port = !ports.is_empty() && ports.iter().all(|port| *port == "26379");
-    by_port || proxy.name.to_ascii_lowercase().contains("sentinel")
+    let of_redis = ports.contains(&"6379");
+    by_port || !of_redis && proxy.name.to_ascii_lowercase().contains("sentinel")
 }
 
 fn named(proxy: &Proxy<'_>, hints: &[&str]) -> bool {

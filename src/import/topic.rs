@@ -52,7 +52,7 @@ const WORDS: &[(Topic, &str, &str)] = &[
         Topic::Readers,
         "A read section whose check knows no role",
         "it took connections to any node that answered. Now replicas in sync serve, and the \
-                 primary by fallback when there are none.",
+                 primary only where the listener has a fallback to it.",
     ),
     (
         Topic::Lonely,

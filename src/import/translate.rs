@@ -73,16 +73,32 @@ pub(super) fn translate(document: &Document, ledger: &mut Ledger) -> (Plan, Vec<
     (plan, needed)
 }
 
-/// Readers who have nowhere to go while there is no replica, though there is a primary.
+/// Readers who have nowhere to go while there is no replica, though there is a primary; perhaps in another
+/// group, because no section names both.
 fn lonely(plan: &Plan, told: &mut Told<'_>) {
     for listener in &plan.listeners {
-        let writer = plan
+        if listener.access == Access::ReadWrite || listener.fallback.is_some() {
+            continue;
+        }
+        let mut writers = plan
             .listeners
             .iter()
-            .any(|other| other.group == listener.group && other.access == Access::ReadWrite);
-        if writer && listener.access != Access::ReadWrite && listener.fallback.is_none() {
+            .filter(|other| other.access == Access::ReadWrite);
+        if writers.clone().any(|writer| writer.group == listener.group) {
             told.ledger
                 .note(listener.place, Topic::Lonely, &listener.name);
+        } else if let Some(writer) = writers.next() {
+            let group = |index: usize| plan.groups.get(index).map_or("", |group| &*group.name);
+            let sentence = format!(
+                "no section writes to the nodes of `{}`, so they became a group of their own, {}, which has no \
+                 primary. If they are replicas of the primary behind `{}`, move them to the nodes of group {}, and \
+                 give `{0}` that group and `fallback: {2}`",
+                listener.name,
+                group(listener.group),
+                writer.name,
+                group(writer.group),
+            );
+            told.gap(listener.place, Gap::Nodes, &sentence);
         }
     }
 }

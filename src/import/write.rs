@@ -92,11 +92,11 @@ impl Writer<'_> {
     }
 
     fn group(&mut self, group: &PlannedGroup) {
-        self.line(&format!("  {}:", group.name), "");
+        self.line(&format!("  {}:", word(&group.name)), "");
         self.line("    nodes:", "");
         for node in &group.nodes {
             self.from(
-                &format!("      {}: {}", node.name, value_of(node)),
+                &format!("      {}: {}", word(&node.name), value_of(node)),
                 &node.places,
             );
         }
@@ -114,7 +114,7 @@ impl Writer<'_> {
     }
 
     fn listener(&mut self, listener: &PlannedListener, group: Option<&str>) {
-        self.from(&format!("  {}:", listener.name), &[listener.place]);
+        self.from(&format!("  {}:", word(&listener.name)), &[listener.place]);
         let places: Vec<Place> = listener.binds.iter().map(|(_, place)| *place).collect();
         let binds: Vec<String> = listener
             .binds
@@ -128,7 +128,10 @@ impl Writer<'_> {
         let access = listener.access.label();
         self.from(&format!("    access: {access}"), &listener.access_places);
         if let Some(group) = group {
-            self.from(&format!("    group: {group}"), &listener.node_places);
+            self.from(
+                &format!("    group: {}", word(group)),
+                &listener.node_places,
+            );
         }
         if let Some(nodes) = &listener.nodes {
             self.from(

@@ -64,7 +64,7 @@ fn held_by(holder: Option<&Holder>) -> String {
             .to_owned();
     }
     holder.map_or_else(
-        || "a process that cannot be seen from here (root sees it with `ss -ltnp`)".to_owned(),
+        || "a process that cannot be seen from here (root sees it with `ss -ltnp`, or `ss -lxp` for a Unix socket)".to_owned(),
         Holder::to_string,
     )
 }
