@@ -688,3 +688,31 @@ fn what_follows_an_unknown_word_is_not_shown() {
         import.report
     );
 }
+
+#[test]
+fn a_section_without_servers_and_a_sentinel_among_nodes_are_told() {
+    let check = "option tcp-check\n  tcp-check send info\\ replication\\r\\n\n  tcp-check expect string role:master\n";
+    let import = imported(&format!(
+        "defaults\n  mode tcp\nlisten redis-main\n  bind :6379\n  {check}  server a 10.0.0.1:6379 check\n  \
+         server s 10.0.0.7:26379 check\nlisten redis_bull\n  bind :6377\n  {check}"
+    ));
+    let report = import
+        .report
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(
+        report.contains("haproxy.cfg:9: port 26379 is a Sentinel's"),
+        "{report}"
+    );
+    assert!(
+        report.contains(
+            "haproxy.cfg:10: `listen redis_bull` has no server: its address is not opened"
+        ),
+        "{report}"
+    );
+    assert!(
+        report.contains("access: read-write: haproxy.cfg:7 "),
+        "{report}"
+    );
+}

@@ -1,5 +1,6 @@
 //! Speaks for the lines that need no thought, and for what nobody spoke for.
 
+use super::address::Target;
 use super::condition::{self, Term};
 use super::ledger::Ledger;
 use super::payload::Command;
@@ -118,8 +119,22 @@ fn strays(told: &mut Told<'_>, document: &Document) {
 /// The lines of a section of Redis or Sentinels.
 fn redis(told: &mut Told<'_>, proxy: &Proxy<'_>, service: Service) {
     let section = proxy.section;
-    if !told.ledger.knows(section.head.place) {
+    if leads_nowhere(told, proxy) {
+        let sentence = format!(
+            "`{}` has no server: its address is not opened",
+            section.title()
+        );
+        told.gap(section.head.place, Gap::Routing, &sentence);
+    } else if !told.ledger.knows(section.head.place) {
         told.translated(section.head.place, &section.title());
+    }
+    for server in &proxy.servers {
+        let target = server.target.as_ref().ok();
+        if service == Service::Redis && target.and_then(Target::port) == Some("26379") {
+            let sentence =
+                "port 26379 is a Sentinel's as a rule: if it is one, take it out of the nodes";
+            told.gap(server.place, Gap::Nodes, sentence);
+        }
     }
     check(told, proxy, service);
     for line in proxy.lines_of("default-server") {
@@ -131,6 +146,14 @@ fn redis(told: &mut Told<'_>, proxy: &Proxy<'_>, service: Service) {
     for line in &section.body {
         known(told, line);
     }
+}
+
+/// Whether a section takes connections for nobody, so that nothing is written of it.
+fn leads_nowhere(told: &Told<'_>, proxy: &Proxy<'_>) -> bool {
+    let written = |place: &Place| told.ledger.knows(*place);
+    proxy.section.kind == Kind::Listen
+        && proxy.servers.is_empty()
+        && !proxy.lines_of("bind").any(|line| written(&line.place))
 }
 
 /// A line by its keyword, where nobody has spoken for it yet.
@@ -270,8 +293,13 @@ fn check(told: &mut Told<'_>, proxy: &Proxy<'_>, service: Service) {
     for (place, command) in &proxy.script.commands {
         self::command(told, *place, command);
     }
+    let nowhere = leads_nowhere(told, proxy);
     for (place, wish) in &proxy.script.wishes {
-        self::wish(told, *place, wish, service);
+        if nowhere {
+            told.ledger.changed(*place, Topic::Checks, "expect a role");
+        } else {
+            self::wish(told, *place, wish, service);
+        }
     }
     for place in &proxy.script.silent {
         told.ledger.changed(
