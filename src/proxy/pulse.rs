@@ -12,7 +12,7 @@ const ENDED: u64 = u64::MAX;
 /// When each worker was last seen to move. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Pulse {
-    /// Milliseconds since the start of the process, written by the worker itself.
+    /// Milliseconds since the origin of the clock, written by the worker itself.
     beats: Arc<[AtomicU64]>,
 }
 

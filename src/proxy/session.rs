@@ -161,7 +161,7 @@ impl Gate for Pass<'_> {
     fn sent(&self, chunk: &[u8]) {
         let entry = self.0.entry();
         entry.sent.set(entry.sent.get() + chunk.len() as u64);
-        self.0.worker.schedule.hear(&entry.heard);
+        self.0.worker.schedule.hear(&entry.heard, clock::now);
         let looks = entry.looks.get();
         if looks > 0 {
             entry.looks.set(looks - 1);
