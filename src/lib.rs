@@ -79,6 +79,14 @@
 //!   the owners, by channel.
 //! - *The allocator* is mimalloc: of a session's objects most are aligned to 128 bytes, which glibc pays for
 //!   with half a kilobyte a session, and keeps after a storm.
+//! - *A busy worker is scheduled in batches* (`SCHED_BATCH`): done sooner than its clients it would be woken
+//!   for each message, and wake-ups are most of what a message costs. See docs/performance.md.
+//! - *`run --watch`* reads the configuration again when it says something else: Kubernetes changes a file
+//!   without telling the process.
+//! - *`rolecall_listener_info`* is a metric beyond the design's: without it no alert can tell a read listener
+//!   from a write one, nor which group it serves.
+//! - *The unit is `Type=notify`*: systemd before 253, so that of Debian 12, does not know `notify-reload`, for
+//!   which deploy/ has a drop-in.
 //! - *`check --connect` asks once and does not run the monitors*: it can say more of what it heard (which
 //!   Sentinel knows what), needs no `claim_hold` to pass, and still lets the core conclude.
 //! - *Scalars of the configuration* are read from parser events instead of through serde, so that an

@@ -29,7 +29,8 @@ use crate::config::model::{LogConfig, LogFormat, LogLevel};
 /// the queue is allocated at the start, 32 bytes a line.
 const QUEUE_LINES: usize = 16 * 1024;
 
-/// How long the end of the process waits for the last lines.
+/// How long the end of the process waits for the last lines, at most. The library gives up earlier when
+/// the output is stuck: after 0.1 s with a full queue, else after a second.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why nothing can be logged.
