@@ -6,41 +6,22 @@
 mod common;
 
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use common::client::Client;
 use common::manager::Manager;
 use common::net::free_address;
+use common::place::{Place, take_over};
 use common::redis::{RedisNode, redis_group};
 use common::rolecall::Rolecall;
 use common::topology::Topology;
 use common::traffic::{Tally, Traffic};
-use common::{SOON, eventually, scratch, throughout};
-use tempfile::TempDir;
+use common::{SOON, eventually, throughout};
 
 const NODES: [&str; 3] = ["redis-1", "redis-2", "redis-3"];
 
-/// What the old and the new process have in common.
-struct Place {
-    dir: TempDir,
-    topology: Topology,
-}
-
 impl Place {
-    fn new(nodes: &[&RedisNode]) -> Self {
-        let dir = scratch();
-        let topology = Topology::standard(nodes)
-            .socket(&dir.path().join("admin.sock"))
-            .admin_at(free_address());
-        Self { dir, topology }
-    }
-
-    fn takeover_socket(&self) -> PathBuf {
-        self.dir.path().join("admin.sock.takeover")
-    }
-
     /// Starts the first process, and waits until it can be taken over from.
     fn start(&self, topology: &Topology) -> Rolecall {
         let proxy = topology.start();
@@ -50,13 +31,6 @@ impl Place {
         });
         proxy
     }
-}
-
-/// Starts a successor, and waits until the predecessor has let go.
-fn take_over(topology: &Topology) -> Rolecall {
-    let proxy = topology.clone().argument("--takeover").spawn();
-    proxy.wait_log(&["took over: pid"]);
-    proxy
 }
 
 fn assert_flawless(tally: &Tally) {

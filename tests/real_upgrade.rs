@@ -23,47 +23,22 @@ use std::time::Duration;
 use common::cli::run_to_end;
 use common::client::Client;
 use common::net::free_address;
+use common::place::{Place, take_over};
 use common::redis::{RedisNode, redis_group};
 use common::rolecall::Rolecall;
-use common::topology::Topology;
 use common::traffic::Traffic;
-use common::{SOON, eventually, scratch, throughout};
-use tempfile::TempDir;
+use common::{SOON, eventually, throughout};
 
 const NODES: [&str; 3] = ["redis-1", "redis-2", "redis-3"];
 
-/// What the old and the new process have in common.
-struct Place {
-    dir: TempDir,
-    topology: Topology,
-}
-
 impl Place {
-    fn new(nodes: &[&RedisNode]) -> Self {
-        let dir = scratch();
-        let topology = Topology::standard(nodes)
-            .socket(&dir.path().join("admin.sock"))
-            .admin_at(free_address());
-        Self { dir, topology }
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.dir.path().join("admin.sock")
-    }
-
     fn start(&self) -> Rolecall {
         let proxy = self.topology.start();
         eventually(SOON, "it waits for a successor", || {
-            self.dir.path().join("admin.sock.takeover").exists()
+            self.takeover_socket().exists()
         });
         proxy
     }
-}
-
-fn take_over(topology: &Topology) -> Rolecall {
-    let proxy = topology.clone().argument("--takeover").spawn();
-    proxy.wait_log(&["took over: pid"]);
-    proxy
 }
 
 /// Runs a command on the admin socket, which must succeed.

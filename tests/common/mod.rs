@@ -16,6 +16,7 @@ pub(crate) mod manager;
 pub(crate) mod metrics;
 pub(crate) mod monitoring;
 pub(crate) mod net;
+pub(crate) mod place;
 pub(crate) mod process;
 pub(crate) mod promql;
 pub(crate) mod redis;
