@@ -49,6 +49,15 @@ pub struct Facts {
     pub condition: Condition,
     /// Whether the node holds keys; asked (INFO keyspace) only of a primary that looks new (R5).
     pub has_keys: Option<bool>,
+    /// `total_net_repl_input_bytes` of INFO stats (Redis 7.0 and later), in bytes: what this process has
+    /// received of replication streams. 0 at a primary that loaded a copy of a dump. Asked only of a primary
+    /// with a `master_replid2` (R3 (2)); none otherwise, and where the product does not tell it.
+    pub stream_bytes: Option<u64>,
+    /// `min_slaves_good_slaves`: replicas that are connected and not behind `min-slaves-max-lag`. None where
+    /// no minimum is set (R19).
+    pub good_replicas: Option<u32>,
+    /// `uptime_in_seconds` of INFO server, as told when the check connection was opened.
+    pub uptime: Option<Duration>,
 }
 
 /// `redis_mode` of INFO server.
@@ -115,6 +124,11 @@ impl Facts {
             Role::Replica(replica) => Some(replica),
             Role::Primary { .. } => None,
         }
+    }
+
+    /// R19: a primary with `min-slaves-to-write` set that answers each write with -NOREPLICAS.
+    pub fn lacks_replicas(&self) -> bool {
+        self.claims() && self.good_replicas == Some(0)
     }
 
     /// R5: a primary with no trace of ever having replicated: offset 0, no earlier history, no

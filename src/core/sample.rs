@@ -41,6 +41,9 @@ pub(crate) fn primary(run: &str, history: &str) -> Facts {
         handover: false,
         condition: Condition::Normal,
         has_keys: None,
+        stream_bytes: None,
+        good_replicas: None,
+        uptime: None,
     }
 }
 

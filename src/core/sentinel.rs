@@ -39,6 +39,8 @@ pub struct Vote {
     pub config_epoch: u64,
     /// Whether that Sentinel is about to name another.
     pub phase: Phase,
+    /// It does not reach that primary itself (its flags `s_down`, `o_down`).
+    pub down: bool,
 }
 
 /// Whether a Sentinel that names a primary stands by it.

@@ -25,6 +25,8 @@ pub struct Server {
     pub mode: Mode,
     /// Whose version that is.
     pub product: Product,
+    /// `uptime_in_seconds`, when it was asked.
+    pub uptime: Option<Duration>,
 }
 
 /// What INFO replication says.
@@ -42,6 +44,8 @@ pub struct Replication {
     pub offset: u64,
     /// `master_failover_state` is there and not `no-failover`.
     pub handover: bool,
+    /// `min_slaves_good_slaves`; only there while a minimum is set.
+    pub good_replicas: Option<u32>,
 }
 
 /// What is wrong with a section of INFO.
@@ -97,6 +101,10 @@ impl Server {
             version: version.into(),
             mode,
             product: Product::read(text),
+            uptime: section
+                .get("uptime_in_seconds")
+                .and_then(|seconds| seconds.parse().ok())
+                .map(Duration::from_secs),
         })
     }
 }
@@ -125,6 +133,10 @@ impl Replication {
             handover: section
                 .get("master_failover_state")
                 .is_some_and(|state| state != "no-failover"),
+            good_replicas: section
+                .get("min_slaves_good_slaves")
+                .map(|_| section.number("min_slaves_good_slaves"))
+                .transpose()?,
         })
     }
 
@@ -145,6 +157,7 @@ impl Replication {
             second_offset: None,
             offset: 0,
             handover: false,
+            good_replicas: None,
         }
     }
 
@@ -162,8 +175,18 @@ impl Replication {
             handover: self.handover,
             condition,
             has_keys: None,
+            stream_bytes: None,
+            good_replicas: self.good_replicas,
+            uptime: server.uptime,
         }
     }
+}
+
+/// `total_net_repl_input_bytes` of INFO stats; none before Redis 7.0, or where it cannot be read: a value
+/// that proves something is never guessed.
+pub fn stream_bytes(text: &str) -> Option<u64> {
+    let section = Section::new("stats", text);
+    section.get("total_net_repl_input_bytes")?.parse().ok()
 }
 
 /// Whether INFO keyspace names a database with keys. (Dragonfly lists db0 with `keys=0`.)
@@ -330,6 +353,7 @@ mod tests {
                 second_offset: Some(57),
                 offset: 84,
                 handover: false,
+                good_replicas: None,
             }
         );
         assert_eq!(Replication::read(&PRIMARY.replace("\r\n", "\n")), Ok(read));
@@ -476,6 +500,16 @@ mod tests {
         );
         let odd = Server::read("redis_version:1\r\nredis_mode:odd\r\n", "a").unwrap_err();
         assert_eq!(odd.to_string(), "INFO server with redis_mode:odd");
+    }
+
+    #[test]
+    fn r19_good_replicas_are_told_where_a_minimum_is_set() {
+        let with = |line: &str| PRIMARY.replace("\r\nmaster_replid:", line);
+        let told = |line| Replication::read(&with(line)).map(|read| read.good_replicas);
+        assert_eq!(Replication::read(PRIMARY).unwrap().good_replicas, None);
+        let zero = "\r\nmin_slaves_good_slaves:0\r\nmaster_replid:";
+        assert_eq!(told(zero), Ok(Some(0)));
+        assert!(told("\r\nmin_slaves_good_slaves:few\r\nmaster_replid:").is_err());
     }
 
     #[test]

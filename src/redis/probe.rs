@@ -4,7 +4,8 @@
 //! What is asked: AUTH (on a new connection, when a password is configured), PING, INFO replication, and
 //! INFO server until this connection's process is known; all in one write. PING is not ceremony: -LOADING,
 //! -MISCONF and -MASTERDOWN show only there, and INFO of a loading node says role:master. A primary that
-//! looks new is asked INFO keyspace as well, once per run (R5).
+//! looks new is asked INFO keyspace as well, once per run (R5); one whose history branched from another is asked
+//! INFO stats, once per branch: whether it received that history, or has a copy of a file (R3 (2)).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use super::info::{self, Replication, Server};
 use super::product::Product;
 use super::resp::{self, Reply, RespError};
-use crate::core::facts::{Condition, Facts, Mode, RunId};
+use crate::core::facts::{Condition, Facts, Mode, ReplId, RunId};
 use crate::core::outcome::{Denial, Outcome};
 
 /// The longest error line that is shown, in characters.
@@ -43,6 +44,9 @@ pub struct Known {
     server: Option<Server>,
     /// Whether that run had keys when it was asked.
     keys: Option<(RunId, bool)>,
+    /// What that run had received of replication streams when it began to show this `master_replid2`. A
+    /// primary receives no more, so it is asked once.
+    stream: Option<(RunId, ReplId, Option<u64>)>,
 }
 
 /// What comes next.
@@ -73,6 +77,7 @@ enum Ask {
     Replication,
     Server,
     Keyspace,
+    Stats,
 }
 
 /// One check in progress.
@@ -88,6 +93,19 @@ pub struct Probe {
     replication: String,
     facts: Option<Facts>,
     fate: Fate,
+}
+
+impl Ask {
+    /// The section of INFO that is asked; empty for what is no INFO.
+    const fn section(self) -> &'static str {
+        match self {
+            Self::Auth | Self::Ping => "",
+            Self::Replication => "replication",
+            Self::Server => "server",
+            Self::Keyspace => "keyspace",
+            Self::Stats => "stats",
+        }
+    }
 }
 
 impl Known {
@@ -164,11 +182,18 @@ impl Probe {
 
     /// What follows from what came so far, when no more will come: the node closed, or the deadline
     /// passed. None when nothing does.
-    pub fn cut_off(&self) -> Option<Outcome> {
-        match resp::next_reply(&self.unread) {
-            Err(error) => Some(self.no_reply(&error)),
-            Ok(_) => self.occupied.clone(),
+    pub fn cut_off(&mut self) -> Option<Outcome> {
+        if let Err(error) = resp::next_reply(&self.unread) {
+            return Some(self.no_reply(&error));
         }
+        if self.asked.front() == Some(&Ask::Stats) {
+            self.note_stream(None);
+            return self
+                .facts
+                .take()
+                .map(|facts| Outcome::Answered(Box::new(facts)));
+        }
+        self.occupied.clone()
     }
 
     /// INFO replication as it came, for whoever wants to know more than the facts; empty when it did not.
@@ -188,6 +213,9 @@ impl Probe {
             return Err(Outcome::BadReply("a reply that nobody asked for".into()));
         };
         match (ask, reply) {
+            (Ask::Stats, Reply::Bulk(text)) => self.note_stream(info::stream_bytes(&lossy(&text))),
+            // Without it the node is judged as one that does not tell.
+            (Ask::Stats, _) => self.note_stream(None),
             (_, Reply::Error(text)) => self.complaint(ask, &text)?,
             (Ask::Auth, Reply::Simple(_)) => {}
             (Ask::Ping, Reply::Simple(text)) if text == "PONG" => {}
@@ -262,21 +290,47 @@ impl Probe {
             }
         };
         let mut facts = replication.into_facts(server, self.condition);
-        if facts.looks_unproven() {
+        // A primary that looks new has no earlier history, so at most one of the two is asked.
+        let question = if facts.looks_unproven() {
             facts.has_keys = self.keys_of(&facts.run_id);
-            if facts.has_keys.is_none() {
-                if !self.unread.is_empty() {
-                    // Said before the question, so it is no answer to it.
-                    return Err(Outcome::BadReply("a reply that nobody asked for".into()));
-                }
-                let mut request = Vec::new();
-                resp::command(&mut request, &["INFO", "keyspace"]);
-                self.asked.push_back(Ask::Keyspace);
-                self.facts = Some(facts);
-                return Ok(Progress::AlsoSend(request));
-            }
+            facts.has_keys.is_none().then_some(Ask::Keyspace)
+        } else {
+            let known = self.stream_of(&facts);
+            facts.stream_bytes = known.flatten();
+            (known.is_none() && facts.claims() && facts.replid2.is_some()).then_some(Ask::Stats)
+        };
+        let Some(ask) = question else {
+            return Ok(self.done(Outcome::Answered(Box::new(facts))));
+        };
+        if !self.unread.is_empty() {
+            // Said before the question, so it is no answer to it.
+            return Err(Outcome::BadReply("a reply that nobody asked for".into()));
         }
-        Ok(self.done(Outcome::Answered(Box::new(facts))))
+        let mut request = Vec::new();
+        resp::command(&mut request, &["INFO", ask.section()]);
+        self.asked.push_back(ask);
+        self.facts = Some(facts);
+        Ok(Progress::AlsoSend(request))
+    }
+
+    /// What was told of the streams that this run had received, while it shows the same branch.
+    fn stream_of(&self, facts: &Facts) -> Option<Option<u64>> {
+        match &self.known.stream {
+            Some((run, branch, bytes))
+                if *run == facts.run_id && Some(branch) == facts.replid2.as_ref() =>
+            {
+                Some(*bytes)
+            }
+            _ => None,
+        }
+    }
+
+    fn note_stream(&mut self, bytes: Option<u64>) {
+        if let Some(facts) = &mut self.facts {
+            facts.stream_bytes = bytes;
+            let branch = facts.replid2.clone();
+            self.known.stream = branch.map(|branch| (facts.run_id.clone(), branch, bytes));
+        }
     }
 
     fn keys_of(&self, run_id: &RunId) -> Option<bool> {
@@ -319,11 +373,9 @@ impl Probe {
 
     fn off_topic(&self, ask: Ask, reply: &Reply) -> Outcome {
         let asked = match ask {
-            Ask::Auth => "AUTH",
-            Ask::Ping => "PING",
-            Ask::Replication => "INFO replication",
-            Ask::Server => "INFO server",
-            Ask::Keyspace => "INFO keyspace",
+            Ask::Auth => "AUTH".to_owned(),
+            Ask::Ping => "PING".to_owned(),
+            info => format!("INFO {}", info.section()),
         };
         let answer = match reply {
             Reply::Simple(text) => format!("+{}", self.quote(text)),

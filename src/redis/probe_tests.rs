@@ -440,3 +440,57 @@ proptest! {
         prop_assert_eq!(cut, whole);
     }
 }
+
+/// A primary whose history branched from another.
+const BRANCHED: &str = "role:master\r\nconnected_slaves:0\r\nmaster_replid:aa\r\n\
+    master_replid2:bb\r\nmaster_repl_offset:90\r\nsecond_repl_offset:77\r\n";
+
+/// Checks a branched primary, with this answer to INFO stats if it is asked.
+fn asked_for_its_stream(known: Known, answer: &str) -> (Option<u64>, Known, bool) {
+    let (mut probe, _) = Probe::new(Opening::Fresh(None), known, "a:1".into());
+    let stats = b"*2\r\n$4\r\nINFO\r\n$5\r\nstats\r\n".to_vec();
+    let mut progress = probe.feed(answers("+PONG", BRANCHED, SERVER).as_bytes());
+    let was_asked = progress == Progress::AlsoSend(stats);
+    if was_asked {
+        progress = probe.feed(answer.as_bytes());
+    }
+    let outcome = match progress {
+        Progress::Done(outcome) => outcome,
+        _ => probe.cut_off().unwrap(),
+    };
+    let (_, known) = probe.finish();
+    (facts(outcome).stream_bytes, known, was_asked)
+}
+
+#[test]
+fn r3_2_a_primary_with_an_earlier_history_is_asked_once_what_it_received() {
+    let stats = bulk("# Stats\r\ntotal_net_repl_input_bytes:4242\r\n");
+    let (bytes, known, asked) = asked_for_its_stream(Known::default(), &stats);
+    assert_eq!((bytes, asked), (Some(4242), true));
+    let (bytes, _, asked) = asked_for_its_stream(known, "");
+    assert_eq!(
+        (bytes, asked),
+        (Some(4242), false),
+        "a primary receives no more"
+    );
+    let copy = bulk("# Stats\r\ntotal_net_repl_input_bytes:0\r\n");
+    assert_eq!(asked_for_its_stream(Known::default(), &copy).0, Some(0));
+}
+
+#[test]
+fn r3_2_a_node_that_does_not_tell_what_it_received_is_checked_all_the_same() {
+    for answer in [
+        bulk("# Stats\r\ntotal_connections_received:3\r\n"),
+        bulk("total_net_repl_input_bytes:-1\r\n"),
+        bulk("total_net_repl_input_bytes:many\r\n"),
+        "-ERR syntax error\r\n".to_owned(),
+        "+OK\r\n".to_owned(),
+        // Silence until the deadline.
+        String::new(),
+    ] {
+        let (bytes, known, _) = asked_for_its_stream(Known::default(), &answer);
+        assert_eq!(bytes, None, "{answer}");
+        let (_, _, asked) = asked_for_its_stream(known, "");
+        assert!(!asked, "it is not asked in vain again: {answer}");
+    }
+}

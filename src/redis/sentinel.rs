@@ -232,10 +232,8 @@ fn vote(fields: &[Reply]) -> Option<Vote> {
         let mut pairs = fields.chunks_exact(2);
         pairs.find_map(|pair| (text(pair.first()?) == name).then(|| pair.get(1).map(text))?)
     };
-    let is_failing_over = field("flags")
-        .unwrap_or_default()
-        .split(',')
-        .any(|flag| flag == "failover_in_progress");
+    let flags = field("flags").unwrap_or_default();
+    let has = |wanted: &str| flags.split(',').any(|flag| flag == wanted);
     Some(Vote {
         address: HostPort::new(
             field("ip").filter(|ip| !ip.is_empty())?,
@@ -247,11 +245,12 @@ fn vote(fields: &[Reply]) -> Option<Vote> {
         config_epoch: field("config-epoch")
             .and_then(|epoch| epoch.parse().ok())
             .unwrap_or(0),
-        phase: if is_failing_over {
+        phase: if has("failover_in_progress") {
             Phase::FailingOver
         } else {
             Phase::Settled
         },
+        down: has("s_down") || has("o_down"),
     })
 }
 

@@ -45,6 +45,7 @@ fn vote_7(run_id: Option<&str>, phase: Phase) -> SentinelReport {
         run_id: run_id.map(|run| RunId(run.into())),
         config_epoch: 7,
         phase,
+        down: false,
     })
 }
 
@@ -65,13 +66,29 @@ fn a_vote_is_read_cut_at_every_byte() {
 #[test]
 fn after_a_switch_there_is_no_run_yet_and_a_leader_is_told_apart() {
     assert_eq!(
-        ask(&master("", "master,s_down,o_down")),
+        ask(&master("", "master")),
         Some(vote_7(None, Phase::Settled))
     );
     assert_eq!(
         ask(&master("abc", "master,failover_in_progress,force_failover")),
         Some(vote_7(Some("abc"), Phase::FailingOver))
     );
+}
+
+#[test]
+fn r18_a_sentinel_that_does_not_reach_its_own_master_says_so() {
+    for (flags, down) in [
+        ("master", false),
+        ("master,s_down", true),
+        ("master,s_down,o_down,disconnected", true),
+        ("o_down,master", true),
+        ("master,not_s_down", false),
+    ] {
+        match ask(&master("abc", flags)) {
+            Some(SentinelReport::Votes(vote)) => assert_eq!(vote.down, down, "{flags}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

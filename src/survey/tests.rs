@@ -141,6 +141,7 @@ fn vote(of: usize) -> SentinelReport {
             run_id: None,
             config_epoch: 1,
             phase: Phase::Settled,
+            down: false,
         }),
     }
 }

@@ -161,6 +161,7 @@ fn other_sentinels_are_heard_anew() {
         run_id: None,
         config_epoch: 3,
         phase: Phase::Settled,
+        down: false,
     };
     roll.group
         .sentinel(0, SentinelReport::Votes(vote), roll.now);

@@ -21,6 +21,7 @@ fn vote(place: HostPort, epoch: u64) -> Vote {
         run_id: None,
         config_epoch: epoch,
         phase: Phase::Settled,
+        down: false,
     }
 }
 

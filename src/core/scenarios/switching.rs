@@ -115,6 +115,7 @@ fn beneath_sentinels_they_alone_switch_over_and_choose() {
             run_id: None,
             config_epoch: 1,
             phase: Phase::Settled,
+            down: false,
         })
     };
     roll.group.sentinel(0, vote(), roll.now);

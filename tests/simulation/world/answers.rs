@@ -78,6 +78,9 @@ impl World {
                 Condition::Normal
             },
             has_keys: None,
+            stream_bytes: None,
+            good_replicas: None,
+            uptime: None,
         }
     }
 }

@@ -253,6 +253,7 @@ impl World {
             } else {
                 Phase::Settled
             },
+            down: false,
         };
         if sentinel.lie.is_some() {
             self.coverage.count("world: sentinel lies");
