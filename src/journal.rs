@@ -145,13 +145,11 @@ impl Happening {
             }
         };
         match kind {
-            EventKind::Lost { .. } | EventKind::Gone { .. } | EventKind::Conflict { .. } => {
-                Level::Warn
-            }
-            EventKind::Elected {
-                may_have_lost_data: true,
-                ..
-            } => Level::Warn,
+            EventKind::Lost { .. }
+            | EventKind::Gone { .. }
+            | EventKind::Conflict { .. }
+            | EventKind::Dissent { .. }
+            | EventKind::Elected { loss: Some(_), .. } => Level::Warn,
             EventKind::Verdict {
                 serves: Serves::Nothing,
                 reason: Some(reason),
@@ -241,7 +239,10 @@ fn log_group(level: Level, group: &str, what: &EventKind) {
         | EventKind::Back { name, .. } => {
             line!(level, "rolecall::election", group, node = %name, "{what}");
         }
-        EventKind::Conflict { .. } | EventKind::ConflictOver => {
+        EventKind::Conflict { .. }
+        | EventKind::ConflictOver
+        | EventKind::Dissent { .. }
+        | EventKind::DissentOver => {
             line!(level, "rolecall::election", group, "{what}");
         }
         what => {

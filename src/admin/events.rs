@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::status::rfc3339;
 use crate::api::{ClosedEvent, Event, Events, Evidence, Severity};
-use crate::core::event::{self, EventKind};
+use crate::core::event::{self, EventKind, Loss};
 use crate::journal::{self, Happening, Journal, Level};
 
 /// A follower gets an empty line when nothing happened for so long: it learns that the proxy lives, and
@@ -135,6 +135,9 @@ fn kind(what: &Happening) -> &'static str {
         EventKind::Ordered { .. } => "order",
         EventKind::Conflict { .. } => "conflict",
         EventKind::ConflictOver => "conflict-over",
+        EventKind::Dissent { .. } => "dissent",
+        EventKind::DissentOver => "dissent-over",
+        EventKind::HistoryAccepted { .. } => "history-accepted",
     }
 }
 
@@ -153,7 +156,7 @@ fn evidence(kind: &EventKind) -> Option<Evidence> {
         term,
         evidence,
         replaces,
-        may_have_lost_data,
+        loss,
         ..
     } = kind
     else {
@@ -178,7 +181,11 @@ fn evidence(kind: &EventKind) -> Option<Evidence> {
             event::Evidence::Hold { held } => Some(held.as_secs_f64()),
             _ => None,
         },
-        may_have_lost_data: *may_have_lost_data,
+        may_have_lost_data: loss.is_some(),
+        lacks_bytes: match loss {
+            Some(Loss::Older { bytes }) => Some(*bytes),
+            _ => None,
+        },
     })
 }
 
@@ -200,7 +207,7 @@ mod tests {
                     of: 2,
                 },
                 replaces: Some("redis-1".into()),
-                may_have_lost_data: false,
+                loss: None,
             },
         }
     }

@@ -19,7 +19,8 @@ pub struct Event {
     /// How much it matters.
     pub severity: Severity,
     /// What, for machines: `elected`, `lost`, `gone`, `back`, `conflict`, `conflict-over`, `role`,
-    /// `verdict`, `added`, `learned`, `leaving`, `returned`, `dropped`, `closed`, `order`, `reload`, `switchover`.
+    /// `verdict`, `added`, `learned`, `leaving`, `returned`, `dropped`, `closed`, `order`, `reload`, `switchover`,
+    /// `dissent`, `dissent-over`, `history-accepted`.
     pub kind: String,
     /// The group, where it is about one.
     pub group: Option<String>,
@@ -60,8 +61,11 @@ pub struct Evidence {
     pub offset: Option<u64>,
     /// How long it was the only claimant; null where that was no evidence.
     pub held_seconds: Option<f64>,
-    /// It holds no keys and no trace of replication.
+    /// It holds no keys and no trace of replication, or less of the history than another node had.
     pub may_have_lost_data: bool,
+    /// How many bytes of the replication stream another node had beyond its data; null where none are known.
+    #[serde(default)]
+    pub lacks_bytes: Option<u64>,
 }
 
 /// Sessions that were closed in bulk.

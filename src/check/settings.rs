@@ -71,6 +71,12 @@ pub(super) fn settings(listeners: &[ListenerConfig], group: &GroupConfig) -> Set
                 bytes: most.bytes,
                 age: most.seconds,
             }),
+        park_limit: listeners
+            .iter()
+            .filter(|listener| listener.group == group.id)
+            .map(|listener| listener.park.timeout)
+            .min()
+            .unwrap_or_default(),
         own: own.collect(),
     }
 }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::facts::ReplicaFacts;
 use super::health::Status;
-use super::node::{NodeState, Order};
+use super::lineage::is_kin;
+use super::node::NodeState;
 use super::time::Moment;
 
 /// The replicas that vote for one claimant.
@@ -55,11 +56,7 @@ pub(super) fn count(
 /// Whether a node was not heard in any way yet: at a cold start the first replica to answer must not
 /// decide before the others have had a chance. One that is silent has had it after its first time-out.
 pub(super) fn is_anyone_unheard(nodes: &[NodeState]) -> bool {
-    nodes.iter().any(|node| {
-        node.takes_part()
-            && matches!(node.health.status(), Status::Unknown)
-            && node.health.time_outs() == 0
-    })
+    nodes.iter().any(NodeState::is_unheard)
 }
 
 /// The proviso of the hold: a replica is linked to a node that does not answer us, which may well be
@@ -70,10 +67,22 @@ pub(super) fn follows_another_unseen(nodes: &[NodeState], claimant: &NodeState) 
             && !votes_for(nodes, voter, link, claimant)
             && !nodes.iter().any(|node| {
                 // One that an operator or a reload has taken out may well go on as primary.
-                let is_out = node.order == Order::Maintenance || node.leaving;
-                node.is_at(&link.master) && node.fresh && !is_out
+                node.is_at(&link.master) && node.fresh && node.is_wanted()
             })
     })
+}
+
+/// Whether a fresh replica tells of a history that has nothing to do with the claimant's: the claimant may be
+/// another group's, or one that lost all.
+pub(super) fn is_of_another_history(nodes: &[NodeState], claimant: &NodeState) -> bool {
+    let Some(claim) = &claimant.facts else {
+        return false;
+    };
+    nodes
+        .iter()
+        .filter(|node| node.takes_part())
+        .filter_map(NodeState::fresh_facts)
+        .any(|facts| facts.replica().is_some() && !is_kin(facts, claim))
 }
 
 /// Those that could vote. One that is silent just now is of them, though it convinces nobody: a missed

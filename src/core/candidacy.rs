@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use super::ballot;
+use super::descent;
 use super::election::{Election, EpochBar, Incumbent, Standing};
 use super::event::{Evidence, LossReason};
-use super::facts::{Facts, HostPort, ReplId};
-use super::node::{NodeState, Order};
-use super::sentinel::Sentinels;
+use super::facts::{Facts, HostPort, RunId};
+use super::node::{Kin, NodeState, Order};
+use super::sentinel::{Sentinels, Veto};
 use super::time::Moment;
 
 /// One look at all claimants.
@@ -94,44 +95,88 @@ impl<'n> Field<'n, '_> {
         }
     }
 
-    /// R4. Descent comes before votes: in the middle of a failover the replicas still follow the
-    /// ancestor, and most Sentinels still name it.
+    /// R4. Before all were heard nothing but time decides, so no order of the replies does. Where descent and
+    /// votes, or the votes of replicas and of Sentinels, speak for different ones, all wait for `claim_hold` at
+    /// most: in the middle of a failover the replicas still follow the ancestor and most Sentinels name it, but
+    /// not for long.
     fn cold_start(&self, node: &NodeState) -> Option<Evidence> {
-        if self.descends_from_all_others(node) {
-            let offset = node.facts.as_ref().and_then(|facts| facts.second_offset);
-            return Some(Evidence::Descent { offset });
-        }
-        let is_ancestor = self.contenders().any(|other| {
-            other.settings.id != node.settings.id && self.descends_from_all_others(other)
-        });
-        if is_ancestor {
+        if ballot::is_anyone_unheard(self.nodes) || self.sentinels.is_undecided(self.now) {
             return self.held(node);
         }
-        if let Some(named) = self.sentinel_votes(node) {
-            return Some(named);
+        if self.contradiction().is_some() {
+            return if self.is_contradiction_over() {
+                self.decisive_votes(node)
+            } else {
+                None
+            };
         }
-        if ballot::is_anyone_unheard(self.nodes) {
-            return self.held(node);
+        match descent::heir(self.nodes) {
+            Some(heir) if heir.settings.id == node.settings.id => {
+                let offset = node.facts.as_ref().and_then(|facts| facts.second_offset);
+                Some(Evidence::Descent { offset })
+            }
+            Some(_) => None,
+            None => self
+                .votes(node)
+                .or_else(|| self.all_checked(node))
+                .or_else(|| self.held(node)),
         }
-        if let Some(votes) = self.replica_votes(node) {
-            return Some(votes);
-        }
-        if !self.is_sole() {
-            return None;
-        }
+    }
+
+    /// R4: it alone claims, and nothing that was heard speaks for another.
+    fn all_checked(&self, node: &NodeState) -> Option<Evidence> {
         let everyone_checked = self
             .nodes
             .iter()
             .filter(|node| !node.settings.local && node.order != Order::Maintenance)
             .all(NodeState::was_checked);
         let elsewhere = ballot::follows_another_unseen(self.nodes, node)
-            || self
-                .sentinels
-                .name_another_unseen(self.nodes, node, self.now);
-        if everyone_checked && !elsewhere {
-            return Some(Evidence::AllChecked);
+            || self.veto(node) != Veto::None
+            || ballot::is_of_another_history(self.nodes, node);
+        (everyone_checked && self.is_sole() && !elsewhere).then_some(Evidence::AllChecked)
+    }
+
+    /// R4: the runs between which nothing decides yet: an heir without votes and those that have some, or
+    /// several that have votes of one electorate each.
+    pub(super) fn contradiction(&self) -> Option<Vec<RunId>> {
+        let heir = descent::heir(self.nodes);
+        if heir.is_some_and(|heir| self.votes(heir).is_some()) {
+            return None;
         }
-        self.held(node)
+        let mut rivals: Vec<&NodeState> = self
+            .contenders()
+            .filter(|node| self.votes(node).is_some())
+            .chain(heir)
+            .collect();
+        rivals.sort_by_key(|node| node.run_id());
+        let runs = rivals.iter().filter_map(|node| node.run_id().cloned());
+        (rivals.len() > 1).then(|| runs.collect())
+    }
+
+    /// The votes of the Sentinels, who will act by them; those of the replicas where the Sentinels name nobody.
+    fn decisive_votes(&self, node: &NodeState) -> Option<Evidence> {
+        let named = self
+            .contenders()
+            .any(|node| self.sentinel_votes(node).is_some());
+        if named {
+            self.sentinel_votes(node)
+        } else {
+            self.replica_votes(node)
+        }
+    }
+
+    fn is_contradiction_over(&self) -> bool {
+        let since = self
+            .election
+            .contradiction
+            .as_ref()
+            .map(|(_, since)| *since);
+        since.is_some_and(|since| self.now.since(since) >= self.claim_hold)
+    }
+
+    fn veto(&self, node: &NodeState) -> Veto {
+        self.sentinels
+            .veto(self.nodes, node, self.claim_hold, self.now)
     }
 
     /// R3 (1). A demoted primary says whom it follows. While that one has not been heard since, or is
@@ -149,7 +194,7 @@ impl<'n> Field<'n, '_> {
             .find(|other| other.settings.id == incumbent.node);
         // R11: Sentinel closes our check connection just when it demotes a node.
         let link = former
-            .filter(|former| !former.is_gone())
+            .filter(|former| !former.is_gone() && former.kin != Kin::Foreign)
             .and_then(|former| former.facts.as_ref())
             .and_then(Facts::replica)
             .filter(|link| !node.is_at(&link.master));
@@ -176,20 +221,8 @@ impl<'n> Field<'n, '_> {
     /// R3 (2).
     fn descent(&self, node: &NodeState) -> Option<Evidence> {
         let (incumbent, standing) = self.election.incumbent()?;
-        let facts = node.facts.as_ref()?;
-        let promoted_since = node.was_replica
-            && node
-                .claims_since
-                .is_some_and(|since| since > incumbent.elected_at);
         let gone = self.is_incumbent_gone(incumbent, standing);
-        let qualifies = if self.descends_from_incumbent(node) {
-            gone || promoted_since
-        } else {
-            promoted_since && holds_more_than(facts, incumbent.restarted_from.as_ref())
-        };
-        qualifies.then_some(Evidence::Descent {
-            offset: facts.second_offset,
-        })
+        descent::from_incumbent(self.nodes, self.sentinels, node, incumbent, gone, self.now)
     }
 
     fn is_incumbent_gone(&self, incumbent: &Incumbent, standing: &Standing) -> bool {
@@ -201,25 +234,6 @@ impl<'n> Field<'n, '_> {
             .iter()
             .find(|node| node.settings.id == incumbent.node);
         node.is_none_or(NodeState::is_gone)
-    }
-
-    fn descends_from_incumbent(&self, node: &NodeState) -> bool {
-        let Some((incumbent, _)) = self.election.incumbent() else {
-            return false;
-        };
-        let branch = node.facts.as_ref().and_then(|facts| facts.replid2.as_ref());
-        branch.is_some() && branch == incumbent.history.as_ref()
-    }
-
-    /// R4: every other proven claimant is its ancestor, and there is one.
-    fn descends_from_all_others(&self, node: &NodeState) -> bool {
-        let branch = node.facts.as_ref().and_then(|facts| facts.replid2.as_ref());
-        let mut others = self
-            .contenders()
-            .filter(|other| other.settings.id != node.settings.id && !other.unproven)
-            .map(|other| other.facts.as_ref().and_then(|facts| facts.replid.as_ref()))
-            .peekable();
-        branch.is_some() && others.peek().is_some() && others.all(|history| history == branch)
     }
 
     /// R3 (3): of the replicas, or of the Sentinels.
@@ -269,16 +283,7 @@ impl<'n> Field<'n, '_> {
     fn held(&self, node: &NodeState) -> Option<Evidence> {
         let (id, _, since) = self.election.hold.as_ref()?;
         let held = self.now.since(*since);
-        (*id == node.settings.id && held >= self.claim_hold).then_some(Evidence::Hold { held })
+        let is_over = held >= self.claim_hold && self.veto(node) == Veto::None;
+        (*id == node.settings.id && is_over).then_some(Evidence::Hold { held })
     }
-}
-
-/// Whether a promoted replica branched later from the history that the incumbent restarted from.
-fn holds_more_than(facts: &Facts, restarted_from: Option<&(ReplId, u64)>) -> bool {
-    restarted_from.is_some_and(|(history, offset)| {
-        facts.replid2.as_ref() == Some(history)
-            && facts
-                .second_offset
-                .is_some_and(|branched| branched > *offset)
-    })
 }

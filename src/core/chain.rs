@@ -88,14 +88,34 @@ impl Tier {
             .iter()
             .filter(|node| self.members.contains(node))
     }
-
-    /// The nodes of the tier that may serve it now.
-    pub fn eligible<'a>(&'a self, group: &'a GroupView) -> impl Iterator<Item = &'a NodeView> {
-        self.nodes(group).filter(|node| self.verdict(node).is_ok())
-    }
 }
 
 impl Chain {
+    /// May this node serve this step of the chain now, and if not, why. R19 keeps writers from a primary without
+    /// replicas, not clients that came for reads and fell back to it.
+    pub fn verdict(&self, tier: &Tier, node: &NodeView) -> Result<(), Ineligible> {
+        match tier.verdict(node) {
+            Err(Ineligible::NoReplicas) if !self.is_for_writes() => Ok(()),
+            verdict => verdict,
+        }
+    }
+
+    /// The nodes of a step that may serve it now.
+    pub fn eligible<'a>(
+        &'a self,
+        tier: &'a Tier,
+        group: &'a GroupView,
+    ) -> impl Iterator<Item = &'a NodeView> {
+        tier.nodes(group)
+            .filter(|node| self.verdict(tier, node).is_ok())
+    }
+
+    /// Whether clients come to the entered listener for writes.
+    fn is_for_writes(&self) -> bool {
+        let entered = self.tiers.first();
+        entered.is_some_and(|tier| tier.access == Access::ReadWrite)
+    }
+
     /// Every listener that the chain passes through, the entered one first.
     pub fn listeners(&self) -> Vec<ListenerId> {
         let mut all: Vec<ListenerId> = Vec::new();
@@ -142,7 +162,11 @@ mod tests {
     #[test]
     fn r2_r9_writes_are_for_the_primary_and_reads_for_replicas() {
         let view = group(vec![elected(1), serving(2)]);
-        let may_serve = |access| ids(tier(0, access, Members::NotLocal).eligible(&view));
+        let may_serve = |access| {
+            let tiers = vec![tier(0, access, Members::NotLocal)];
+            let chain = Chain { tiers };
+            ids(chain.eligible(&chain.tiers[0], &view))
+        };
         assert_eq!(may_serve(Access::ReadWrite), [1]);
         assert_eq!(may_serve(Access::ReadOnly), [2]);
         assert_eq!(may_serve(Access::LocalReadOnly), [2]);

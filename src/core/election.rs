@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use super::ballot;
 use super::candidacy::Field;
-use super::event::{EventKind, Evidence, LossReason};
-use super::facts::{ReplId, RunId};
+use super::event::{EventKind, Evidence, Loss, LossReason};
+use super::facts::{Facts, ReplId, RunId};
 use super::health::Status;
 use super::ids::NodeId;
-use super::node::NodeState;
-use super::sentinel::Sentinels;
+use super::node::{Kin, NodeState};
+use super::sentinel::{Sentinels, Veto};
 use super::snapshot::PrimaryView;
 use super::time::Moment;
 
@@ -80,6 +80,8 @@ pub struct Election {
     incumbent: Option<(Incumbent, Standing)>,
     /// R3 (4): the only claimant, and since when it has been that without the proviso.
     pub(super) hold: Option<(NodeId, RunId, Moment)>,
+    /// R4: the runs that descent and votes speak for where they contradict each other, and since when.
+    pub(super) contradiction: Option<(Vec<RunId>, Moment)>,
     conflict: Vec<NodeId>,
 }
 
@@ -130,7 +132,11 @@ impl Election {
             Some((_, Standing::Lost(_, since))) => Some(since.plus(claim_hold)),
             Some((_, Standing::Holds)) | None => None,
         };
-        hold.into_iter().chain(handover).min()
+        let contradiction = self
+            .contradiction
+            .as_ref()
+            .map(|(_, since)| since.plus(claim_hold));
+        hold.into_iter().chain(handover).chain(contradiction).min()
     }
 
     /// Looks at all nodes again: the incumbent's standing, then the claimants.
@@ -149,7 +155,8 @@ impl Election {
         {
             incumbent.bar = EpochBar::above(epoch);
         }
-        self.follow_hold(nodes, sentinels, now);
+        self.follow_hold(nodes, sentinels, claim_hold, now);
+        self.follow_contradiction(nodes, sentinels, claim_hold, now);
         let field = Field {
             nodes,
             sentinels,
@@ -158,7 +165,8 @@ impl Election {
             now,
         };
         if let Some((winner, evidence, by_descent)) = field.winner() {
-            events.push(self.elect(winner, evidence, by_descent, epoch, now));
+            let loss = loss_of(nodes, winner);
+            events.push(self.elect(winner, evidence, by_descent, epoch, loss, now));
         }
         self.tell_conflict(nodes, &mut events);
         events
@@ -174,8 +182,16 @@ impl Election {
         let node = nodes.iter().find(|node| node.settings.id == incumbent.node);
         let next = next_standing(incumbent, standing, node, now);
         if let Standing::Lost(why, _) = next {
-            let (node, name) = (incumbent.node, incumbent.name.clone());
-            events.push(EventKind::Lost { node, name, why });
+            let follows = node
+                .and_then(NodeState::fresh_facts)
+                .and_then(Facts::replica)
+                .map(|link| link.master.clone());
+            events.push(EventKind::Lost {
+                node: incumbent.node,
+                name: incumbent.name.clone(),
+                why,
+                follows: follows.filter(|_| why == LossReason::Demoted),
+            });
         } else if let Some(facts) = node.and_then(NodeState::fresh_facts)
             && facts.claims()
             && incumbent.history != facts.replid
@@ -187,7 +203,13 @@ impl Election {
     }
 
     /// R3 (4): the clock of the only claimant; it starts again whenever a condition fails.
-    fn follow_hold(&mut self, nodes: &[NodeState], sentinels: &Sentinels, now: Moment) {
+    fn follow_hold(
+        &mut self,
+        nodes: &[NodeState],
+        sentinels: &Sentinels,
+        claim_hold: Duration,
+        now: Moment,
+    ) {
         let mut claimants = nodes.iter().filter(|node| node.is_contender());
         let sole = claimants
             .next()
@@ -195,7 +217,7 @@ impl Election {
         let free = self.incumbent_node(nodes).is_none_or(NodeState::is_gone);
         let waiting = sole.filter(|node| {
             free && !ballot::follows_another_unseen(nodes, node)
-                && !sentinels.name_another_unseen(nodes, node, now)
+                && sentinels.veto(nodes, node, claim_hold, now) != Veto::Hard
                 && !self.holds(node)
         });
         self.hold = waiting.and_then(|node| {
@@ -205,6 +227,31 @@ impl Election {
                 _ => now,
             };
             Some((node.settings.id, run, since))
+        });
+    }
+
+    /// R4: the clock of a contradiction; it starts again when other runs are meant.
+    fn follow_contradiction(
+        &mut self,
+        nodes: &[NodeState],
+        sentinels: &Sentinels,
+        claim_hold: Duration,
+        now: Moment,
+    ) {
+        let before = self.contradiction.take();
+        if self.incumbent.is_some() {
+            return;
+        }
+        let field = Field {
+            nodes,
+            sentinels,
+            election: self,
+            claim_hold,
+            now,
+        };
+        self.contradiction = field.contradiction().map(|runs| match before {
+            Some((known, since)) if known == runs => (runs, since),
+            _ => (runs, now),
         });
     }
 
@@ -225,6 +272,7 @@ impl Election {
         evidence: Evidence,
         by_descent: bool,
         epoch: Option<u64>,
+        loss: Option<Loss>,
         now: Moment,
     ) -> EventKind {
         let before = self.incumbent.take().map(|(incumbent, _)| incumbent);
@@ -264,8 +312,7 @@ impl Election {
             term: self.term,
             evidence,
             replaces: before.filter(|_| !same_node).map(|old| old.name),
-            may_have_lost_data: node.unproven
-                && facts.is_some_and(|facts| facts.has_keys == Some(false)),
+            loss,
         }
     }
 
@@ -293,6 +340,25 @@ impl Election {
     }
 }
 
+/// What the data of a new primary lack, compared with what other nodes told of the history that it branched
+/// from. Its file, or its copy, ends just before the branch.
+fn loss_of(nodes: &[NodeState], winner: &NodeState) -> Option<Loss> {
+    if winner.empty {
+        return Some(Loss::NoKeys);
+    }
+    let facts = winner.facts.as_ref()?;
+    let (history, branch) = (facts.replid2.as_ref()?, facts.second_offset?);
+    let others = nodes
+        .iter()
+        .filter(|node| node.settings.id != winner.settings.id && node.kin != Kin::Foreign);
+    let replicas = others
+        .filter_map(|node| node.facts.as_ref())
+        .filter(|facts| facts.replid.as_ref() == Some(history))
+        .filter_map(|facts| Some(facts.replica()?.offset));
+    let bytes = replicas.max()?.checked_sub(branch.saturating_sub(1))?;
+    (bytes > 0).then_some(Loss::Older { bytes })
+}
+
 /// What the incumbent's node says of it now.
 fn next_standing(
     incumbent: &Incumbent,
@@ -301,7 +367,7 @@ fn next_standing(
     now: Moment,
 ) -> Standing {
     let lost = |why| Standing::Lost(why, now);
-    let Some(node) = node.filter(|node| node.takes_part()) else {
+    let Some(node) = node.filter(|node| node.is_admitted()) else {
         return lost(LossReason::Removed);
     };
     // A node that moved to another address has no facts: whoever was elected is not known to be there.
@@ -310,6 +376,7 @@ fn next_standing(
     }
     let timed_out = |since: Moment| now.since(since) >= HANDOVER_PATIENCE;
     match (node.fresh_facts(), standing) {
+        (Some(facts), _) if facts.claims() && node.kin == Kin::Foreign => lost(LossReason::Foreign),
         (Some(facts), _) if facts.claims() => Standing::Holds,
         (Some(facts), Standing::HandsOver(since)) if facts.handover && !timed_out(*since) => {
             Standing::HandsOver(*since)

@@ -5,23 +5,33 @@ use std::time::Duration;
 use super::facts::{Condition, Facts, Mode, ReplicaFacts};
 use super::health::Status;
 use super::lag::{LagLimits, silent_since};
-use super::node::{NodeState, Order};
+use super::node::{Kin, NodeState, Order};
 use super::outcome::Outcome;
 use super::reason::{CloseReason, Ineligible};
 use super::snapshot::Silence;
+use super::stale::StaleClock;
 use super::time::Moment;
 
 /// What eligibility depends on beside the node itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Circumstances {
+pub struct Circumstances<'c> {
     /// The group has an elected primary that lives.
     pub living_primary: bool,
     /// R9: how long replicas serve reads without one.
     pub stale_reads: Duration,
+    /// R9: how that time is counted.
+    pub clock: &'c StaleClock,
     /// R10: how far they may lag beside one.
     pub max_lag: LagLimits,
     /// The present moment.
     pub now: Moment,
+}
+
+impl Circumstances<'_> {
+    /// R9: whether data that ended then are older than `stale_reads`.
+    fn is_over(&self, ended: Moment) -> bool {
+        self.clock.is_over(ended, self.stale_reads, self.now)
+    }
 }
 
 /// May it take new write connections (R2).
@@ -40,7 +50,7 @@ pub fn write(node: &NodeState, elected: bool) -> Result<(), Ineligible> {
 }
 
 /// May it take new read connections as a replica (R9).
-pub fn read(node: &NodeState, elected: bool, around: Circumstances) -> Result<(), Ineligible> {
+pub fn read(node: &NodeState, elected: bool, around: Circumstances<'_>) -> Result<(), Ineligible> {
     general(node)?;
     let facts = node.facts.as_ref().ok_or(Ineligible::Unchecked)?;
     let Some(link) = facts.replica() else {
@@ -53,6 +63,9 @@ pub fn read(node: &NodeState, elected: bool, around: Circumstances) -> Result<()
     if link.syncing {
         return Err(Ineligible::FullSync);
     }
+    if node.is_at(&link.master) {
+        return Err(Ineligible::FollowsItself);
+    }
     if facts.condition == Condition::MasterDown {
         return Err(Ineligible::RefusesStaleReads);
     }
@@ -62,15 +75,17 @@ pub fn read(node: &NodeState, elected: bool, around: Circumstances) -> Result<()
     match link_down_since(node) {
         None => Err(Ineligible::NeverSynchronised),
         Some(_) if around.living_primary => Err(Ineligible::LinkDown),
-        Some(since) if around.now.since(since) > around.stale_reads => {
-            Err(Ineligible::LinkDownTooLong)
-        }
+        Some(since) if around.is_over(since) => Err(Ineligible::LinkDownTooLong),
         Some(_) => Ok(()),
     }
 }
 
 /// R9, R10: may it, with its link up.
-fn linked(node: &NodeState, link: &ReplicaFacts, around: Circumstances) -> Result<(), Ineligible> {
+fn linked(
+    node: &NodeState,
+    link: &ReplicaFacts,
+    around: Circumstances<'_>,
+) -> Result<(), Ineligible> {
     if around.living_primary {
         return if node.lag.is_within(around.max_lag, around.now) {
             Ok(())
@@ -81,32 +96,33 @@ fn linked(node: &NodeState, link: &ReplicaFacts, around: Circumstances) -> Resul
     // Without a primary there is nothing fresher: only `stale_reads` limits then. A link that brings
     // nothing says "up" until repl-timeout, so the replica is as old as what it heard last.
     match silent_since(link, node.answered_at) {
-        Some(since) if around.now.since(since) > around.stale_reads => {
-            Err(Ineligible::LinkDownTooLong)
-        }
+        Some(since) if around.is_over(since) => Err(Ineligible::LinkDownTooLong),
         _ => Ok(()),
     }
 }
 
 /// R16: whether its read sessions must go, and why.
-pub fn close_reads(node: &NodeState, around: Circumstances) -> Option<CloseReason> {
+pub fn close_reads(node: &NodeState, around: Circumstances<'_>) -> Option<CloseReason> {
     if node.order == Order::Maintenance {
         return Some(CloseReason::NodeRemoved);
     }
     if node.health.is_down() {
         return Some(CloseReason::NodeDown);
     }
+    if node.kin == Kin::Foreign {
+        return Some(CloseReason::LostData);
+    }
     let link = node.fresh_facts().and_then(Facts::replica)?;
     if link.syncing {
         return Some(CloseReason::LostData);
     }
-    let cut_off = around.living_primary
-        && link_down_since(node).is_some_and(|since| around.now.since(since) > around.stale_reads);
+    let cut_off =
+        around.living_primary && link_down_since(node).is_some_and(|since| around.is_over(since));
     cut_off.then_some(CloseReason::LinkDown)
 }
 
 /// R10: whether it ranks last in its tier: stale, and no limit is configured.
-pub fn is_stale(node: &NodeState, around: Circumstances) -> bool {
+pub fn is_stale(node: &NodeState, around: Circumstances<'_>) -> bool {
     around.living_primary && around.max_lag == LagLimits::default() && node.lag.is_stale(around.now)
 }
 
@@ -158,6 +174,15 @@ fn general(node: &NodeState) -> Result<(), Ineligible> {
     if let Some(other) = &node.same_as {
         return Err(Ineligible::SameProcessAs(other.clone()));
     }
+    match node.kin {
+        Kin::Native => {}
+        Kin::Unplaced => return Err(Ineligible::Unplaced),
+        Kin::Foreign => {
+            let link = node.facts.as_ref().and_then(Facts::replica);
+            let follows = link.map(|link| link.master.clone());
+            return Err(Ineligible::Foreign { follows });
+        }
+    }
     match node.facts.as_ref().map(|facts| facts.mode) {
         None => Err(Ineligible::Unchecked),
         Some(Mode::Cluster) => Err(Ineligible::ClusterMode),
@@ -178,16 +203,18 @@ mod tests {
     use crate::core::sample::{at, cut_off, primary, replica, report};
 
     const LIMITS: Thresholds = Thresholds { fall: 2, rise: 2 };
-    const ALONE: Circumstances = Circumstances {
+    static CLOCK: StaleClock = StaleClock::new();
+    const ALONE: Circumstances<'static> = Circumstances {
         living_primary: false,
         stale_reads: Duration::from_secs(60),
+        clock: &CLOCK,
         max_lag: LagLimits {
             bytes: None,
             age: None,
         },
         now: at_100s(),
     };
-    const BESIDE: Circumstances = Circumstances {
+    const BESIDE: Circumstances<'static> = Circumstances {
         living_primary: true,
         ..ALONE
     };

@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::facts::HostPort;
 use super::ids::NodeId;
 use super::node::Order;
 use super::reason::Ineligible;
+use super::sentinel::Named;
 use super::time::{Moment, in_words};
 
 /// One thing that happened in a group.
@@ -54,8 +56,8 @@ pub enum EventKind {
         evidence: Evidence,
         /// Whom it replaces.
         replaces: Option<Arc<str>>,
-        /// R5: it holds no keys and no trace of replication.
-        may_have_lost_data: bool,
+        /// What may have been lost with the process before it.
+        loss: Option<Loss>,
     },
     /// The primary lost its election.
     Lost {
@@ -65,6 +67,8 @@ pub enum EventKind {
         name: Arc<str>,
         /// Why.
         why: LossReason,
+        /// Whom it follows now, if it says that it is a replica.
+        follows: Option<HostPort>,
     },
     /// The elected primary does not live any more; nobody else was elected yet.
     Gone {
@@ -133,6 +137,24 @@ pub enum EventKind {
     },
     /// At most one claims again.
     ConflictOver,
+    /// R18: a majority of the Sentinels names another than the elected one.
+    Dissent {
+        /// The name of the elected one.
+        elected: Arc<str>,
+        /// Whom they name.
+        named: Named,
+    },
+    /// They no longer do.
+    DissentOver,
+    /// R17: an operator took the history of a node for the group's.
+    HistoryAccepted {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+        /// Its `master_replid`.
+        history: Arc<str>,
+    },
 }
 
 /// What a node may take.
@@ -181,6 +203,18 @@ pub enum Evidence {
     AllChecked,
 }
 
+/// What the data of a new primary lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// R5: it holds no keys and no trace of replication.
+    NoKeys,
+    /// It was restarted from a file, or promoted, and lacks so many bytes of the history that another node had.
+    Older {
+        /// In bytes of the replication stream.
+        bytes: u64,
+    },
+}
+
 /// Why a primary lost its election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossReason {
@@ -192,6 +226,8 @@ pub enum LossReason {
     HandoverTimedOut,
     /// It was taken out of the configuration, or put in maintenance.
     Removed,
+    /// R17: it claims with a history that the group never had.
+    Foreign,
 }
 
 impl EventKind {
@@ -209,8 +245,12 @@ impl EventKind {
             | Self::Leaving { name, .. }
             | Self::Returned { name, .. }
             | Self::Dropped { name, .. }
+            | Self::HistoryAccepted { name, .. }
             | Self::Ordered { name, .. } => Some(name),
-            Self::Conflict { .. } | Self::ConflictOver => None,
+            Self::Conflict { .. }
+            | Self::ConflictOver
+            | Self::Dissent { .. }
+            | Self::DissentOver => None,
         }
     }
 }
@@ -268,6 +308,19 @@ impl fmt::Display for Evidence {
     }
 }
 
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoKeys => f.write_str("it holds no keys: data may have been lost"),
+            Self::Older { bytes } => write!(
+                f,
+                "its data end {bytes} bytes before what another node had of the same history: writes may have been \
+                 lost"
+            ),
+        }
+    }
+}
+
 impl fmt::Display for LossReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -275,6 +328,7 @@ impl fmt::Display for LossReason {
             Self::Restarted => "it was restarted, and must earn the election again",
             Self::HandoverTimedOut => "its handover took longer than 5s",
             Self::Removed => "it was taken out",
+            Self::Foreign => "its data are of a history that this group never had (R17)",
         })
     }
 }
@@ -328,7 +382,7 @@ impl fmt::Display for EventKind {
                 name,
                 evidence,
                 replaces,
-                may_have_lost_data,
+                loss,
                 ..
             } => {
                 write!(f, "{name} is elected primary")?;
@@ -336,11 +390,20 @@ impl fmt::Display for EventKind {
                     write!(f, " after {before}")?;
                 }
                 write!(f, ": {evidence} ({})", evidence.rule())?;
-                if *may_have_lost_data {
-                    f.write_str("; it holds no keys: data may have been lost")?;
+                match loss {
+                    None => Ok(()),
+                    Some(loss) => write!(f, "; {loss}"),
                 }
-                Ok(())
             }
+            Self::Lost {
+                name,
+                why,
+                follows: Some(master),
+                ..
+            } => write!(
+                f,
+                "{name} is no longer primary: {why}; it follows {master} now"
+            ),
             Self::Lost { name, why, .. } => write!(f, "{name} is no longer primary: {why}"),
             Self::Conflict {
                 claimants,
@@ -376,6 +439,18 @@ impl fmt::Display for EventKind {
             Self::Dropped { name, .. } => write!(f, "{name} is dropped: it has no sessions left"),
             Self::Ordered { name, order, .. } => write!(f, "{name} {}", ordered(*order)),
             Self::ConflictOver => f.write_str("at most one node claims to be primary again"),
+            Self::Dissent { elected, named } => write!(
+                f,
+                "{named} as the primary, not {elected}, which was elected: they are about to make it a replica, \
+                 and what is written to it until then is lost. Make the Sentinels agree (SENTINEL FAILOVER), or \
+                 undo the promotion of {elected}"
+            ),
+            Self::DissentOver => f.write_str("the Sentinels name no other primary any more"),
+            Self::HistoryAccepted { name, history, .. } => write!(
+                f,
+                "an operator accepts the history of {name} ({history}) as the group's: other histories are foreign \
+                 from now on (R17)"
+            ),
         }
     }
 }

@@ -39,6 +39,9 @@ pub struct Facts {
     pub replid: Option<ReplId>,
     /// `master_replid2`: the history that this one branched from; none when it is all zeros.
     pub replid2: Option<ReplId>,
+    /// It tells `master_replid2` at all, be it zeros: Redis 4 and later do, Dragonfly does not. Without it a new
+    /// `master_replid` cannot be told from one that a promotion has drawn (R17).
+    pub tells_branch: bool,
     /// `second_repl_offset`: where it branched; none when it is -1.
     pub second_offset: Option<u64>,
     /// `master_repl_offset`, in bytes.

@@ -4,7 +4,9 @@
 //! brings reports and the time, publishes the view when it has changed, and logs the events. The
 //! simulation in the tests is another.
 
+mod acceptance;
 mod chronicle;
+mod dissent;
 mod members;
 
 use std::net::SocketAddr;
@@ -17,15 +19,20 @@ use super::election::{Election, has_living_primary};
 use super::eligibility::{self, Circumstances, link_down_since};
 use super::event::{Event, EventKind};
 use super::facts::{Facts, HostPort};
-use super::health::{Status, Thresholds};
+use super::health::Thresholds;
 use super::ids::{GroupId, ListenerId, NodeId};
 use super::lag::{LagLimits, Track};
+use super::lineage::Lineage;
 use super::node::{NodeSettings, NodeState, Order};
 use super::outcome::{Outcome, Report};
 use super::reason::Ineligible;
 use super::sentinel::{BURST, BURST_PACE, SentinelReport, Sentinels};
 use super::snapshot::{GroupView, Looping, NodeView, Target};
+use super::stale::StaleClock;
 use super::time::Moment;
+use dissent::Dissent;
+
+pub use acceptance::AcceptRefusal;
 
 /// What the configuration says of a group.
 #[derive(Clone, Debug)]
@@ -48,6 +55,9 @@ pub struct Settings {
     pub stale_reads: Duration,
     /// R10.
     pub max_lag: LagLimits,
+    /// R19: how long new writers wait for the replicas of a new primary, at most; the shortest `park.timeout` of
+    /// its listeners.
+    pub park_limit: Duration,
     /// All listeners of the process: a node that replicates through one must not serve it (R14).
     pub own: Vec<OwnListener>,
 }
@@ -75,6 +85,11 @@ pub struct Group {
     /// Nodes that a Sentinel promotes are asked very often until then.
     bursts: Vec<(NodeId, Moment)>,
     election: Election,
+    lineage: Lineage,
+    stale_clock: StaleClock,
+    /// R19: new writers wait for the new primary's replicas until then at the latest; none when they are there.
+    awaits_replicas: Option<Moment>,
+    dissent: Dissent,
     track: Track,
     view: GroupView,
     roles: Vec<(NodeId, Arc<str>)>,
@@ -105,6 +120,10 @@ impl Group {
             hold: None,
             bursts: Vec::new(),
             election: Election::default(),
+            lineage: Lineage::default(),
+            stale_clock: StaleClock::new(),
+            awaits_replicas: None,
+            dissent: Dissent::default(),
             track: Track::default(),
             view,
             roles: Vec::new(),
@@ -135,6 +154,7 @@ impl Group {
             return;
         };
         let id = node.settings.id;
+        self.dissent.expect(id, now);
         self.bursts.retain(|(known, _)| *known != id);
         self.bursts.push((id, now.plus(BURST)));
         self.step(now);
@@ -143,6 +163,8 @@ impl Group {
     /// Takes in the end of one check. Reports of nodes that are not of this group are ignored.
     pub fn report(&mut self, node: NodeId, report: &Report) {
         let limits = self.settings.limits;
+        self.lineage
+            .reported(report.started, report.finished, self.settings.interval);
         self.with_node(node, report.finished, |state| state.fold(report, limits));
         if let Outcome::Answered(facts) = &report.outcome {
             self.measure_lag(node, facts, report);
@@ -205,13 +227,18 @@ impl Group {
 
     /// When something changes though nothing is reported.
     pub fn next_deadline(&self, now: Moment) -> Option<Moment> {
-        // Just beyond: at the limit itself a link is not down for longer than it yet.
-        let stale = self.settings.stale_reads + Duration::from_millis(1);
+        let stale = self.settings.stale_reads;
+        let claim_hold = self.settings.claim_hold;
         self.nodes
             .iter()
-            .filter_map(|node| Some(link_down_since(node)?.plus(stale)))
-            .chain(self.election.next_deadline(self.settings.claim_hold))
-            .chain(self.sentinels.next_deadline(now))
+            .filter_map(|node| {
+                let ended = link_down_since(node)?;
+                self.stale_clock.deadline(ended, stale, now)
+            })
+            .chain(self.election.next_deadline(claim_hold))
+            .chain(self.sentinels.next_deadline(claim_hold, now))
+            .chain(self.dissent.next_deadline())
+            .chain(self.awaits_replicas)
             .chain(self.discovery.next_deadline())
             .chain(self.bursts.iter().map(|(_, end)| *end))
             .chain(self.hold)
@@ -260,7 +287,7 @@ impl Group {
         let Some(state) = self.nodes.iter().find(|state| state.settings.id == node) else {
             return self.settings.interval;
         };
-        let recovers = matches!(state.health.status(), Status::Alive(Outcome::Loading))
+        let recovers = state.is_loading()
             || state
                 .facts
                 .as_ref()
@@ -305,23 +332,17 @@ impl Group {
     /// kept that could go out of step.
     fn step(&mut self, now: Moment) {
         self.know_own_addresses();
+        self.place_nodes();
         self.find_duplicates();
         let elections =
             self.election
                 .decide(&self.nodes, &self.sentinels, self.settings.claim_hold, now);
         for event in &elections {
-            if let EventKind::Elected { node, .. } = event
-                && let Some(state) = self.nodes.iter_mut().find(|s| s.settings.id == *node)
-            {
-                // R5: latched until elected.
-                state.prove();
-                self.hold = None;
-                // R10: what it said is where replicas are measured from, whoever elected it.
-                if let Some(facts) = &state.facts {
-                    self.track.note(facts, state.answered_at);
-                }
+            if let EventKind::Elected { node, .. } = event {
+                self.enter_term(*node, now);
             }
         }
+        self.follow_holder(now);
         let primary = self.election.primary().map(|primary| primary.node);
         self.bursts
             .retain(|(node, end)| *end > now && primary != Some(*node));
@@ -329,9 +350,56 @@ impl Group {
         self.events
             .extend(elections.into_iter().map(|kind| Event { at: now, kind }));
         self.tell_life(now);
+        self.tell_dissent(now);
         let view = self.make_view(now);
         self.tell_verdicts(&view, now);
         self.view = view;
+    }
+
+    /// A node was elected.
+    fn enter_term(&mut self, node: NodeId, now: Moment) {
+        self.hold = None;
+        self.stale_clock.elected(now);
+        let Some(state) = self.nodes.iter_mut().find(|s| s.settings.id == node) else {
+            return;
+        };
+        // R5: latched until elected.
+        state.prove();
+        let Some(facts) = &state.facts else { return };
+        // R10: what it said is where replicas are measured from, whoever elected it.
+        self.track.note(facts, state.answered_at);
+        self.awaits_replicas = facts
+            .lacks_replicas()
+            .then(|| now.plus(self.settings.park_limit));
+        self.lineage.adopt(facts);
+        // R17: those that share the elected one's history are at home.
+        self.place_nodes();
+    }
+
+    /// What follows from how the holder of the election is: R9, R19.
+    fn follow_holder(&mut self, now: Moment) {
+        let holder = self.election.holder().map(|holder| holder.node);
+        let node = self
+            .nodes
+            .iter()
+            .find(|node| Some(node.settings.id) == holder);
+        let loading = node.is_some_and(NodeState::is_loading);
+        let lacks_replicas = node
+            .and_then(|node| node.facts.as_ref())
+            .is_some_and(Facts::lacks_replicas);
+        self.stale_clock.follow(loading, now);
+        self.awaits_replicas = self
+            .awaits_replicas
+            .filter(|until| now < *until && lacks_replicas);
+    }
+
+    /// R17: whose data each node holds.
+    fn place_nodes(&mut self) {
+        let own = &self.settings.own;
+        self.lineage
+            .place(&mut self.nodes, &self.election, |address| {
+                own.iter().any(|listener| listener.is_at(address))
+            });
     }
 
     fn know_own_addresses(&mut self) {
@@ -383,6 +451,7 @@ impl Group {
         let around = Circumstances {
             living_primary: self.has_living_primary(),
             stale_reads: self.settings.stale_reads,
+            clock: &self.stale_clock,
             max_lag: self.settings.max_lag,
             now,
         };
@@ -398,10 +467,10 @@ impl Group {
                 weight: node.settings.weight,
                 run: node.run,
                 redeemed: node.redeemed,
-                write: if held && elected {
-                    Err(Ineligible::Switchover)
-                } else {
-                    eligibility::write(node, elected)
+                write: match eligibility::write(node, elected) {
+                    _ if held && elected => Err(Ineligible::Switchover),
+                    Ok(()) if self.awaits_replicas.is_some() => Err(Ineligible::NoReplicas),
+                    verdict => verdict,
                 },
                 read: eligibility::read(node, elected, around),
                 close_reads: eligibility::close_reads(node, around),

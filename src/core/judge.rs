@@ -30,7 +30,7 @@ impl Held {
     pub fn grant(chain: &Chain, group: &GroupView, node: NodeId, tier: usize) -> Option<Self> {
         let view = group.node(node)?;
         let step = chain.tiers.get(tier)?;
-        step.verdict(view).ok()?;
+        chain.verdict(step, view).ok()?;
         let term = match step.access {
             Access::ReadWrite => Some(group.primary.filter(|primary| primary.node == node)?.term),
             Access::ReadOnly | Access::LocalReadOnly => None,

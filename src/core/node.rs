@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::alarm::{Alarm, AlarmKind};
-use super::facts::{Facts, HostPort, Mode, RunId};
+use super::facts::{Facts, HostPort, Mode, ReplId, RunId};
 use super::health::{Health, Status, Thresholds};
 use super::ids::NodeId;
 use super::lag::Lag;
 use super::outcome::{Outcome, Report};
 use super::snapshot::{Looping, Target};
 use super::time::Moment;
+
+/// `uptime_in_seconds` is a whole number.
+const ROUNDING: Duration = Duration::from_secs(1);
 
 /// What the configuration says of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,18 @@ pub enum Order {
     Drain,
     /// No sessions, no election, no vote.
     Maintenance,
+}
+
+/// What the histories say of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kin {
+    /// Its history is the group's, or cannot be told from it.
+    #[default]
+    Native,
+    /// At a cold start: other nodes, which were not heard yet, will tell.
+    Unplaced,
+    /// Its data are of a history that the group never had.
+    Foreign,
 }
 
 /// How a check ended, for people.
@@ -96,12 +111,26 @@ pub struct NodeState {
     pub redeemed: u32,
     /// R12: a client's dial failed, and no new connection has succeeded since.
     pub dial_failed: Option<Moment>,
+    /// When any process last answered here, at this address or at an earlier one.
+    pub heard: Option<Moment>,
     /// This run was seen as a replica.
     pub was_replica: bool,
+    /// R3 (2): the history in which this run was last seen in sync, as a replica.
+    pub synced: Option<ReplId>,
+    /// R17: the history that this run began itself; none when it took over another's.
+    pub born: Option<ReplId>,
+    /// R17: this run was started after another one had last answered here.
+    pub restarted: bool,
+    /// R17: whose data it holds; written by `lineage`.
+    pub kin: Kin,
+    /// The last run that was found to hold the group's data; written by `lineage`.
+    pub(super) native_run: Option<RunId>,
     /// This run claims to be primary without a break since then.
     pub claims_since: Option<Moment>,
     /// R5, for this run.
     pub unproven: bool,
+    /// R5: it was unproven and held no keys when that was asked.
+    pub empty: bool,
     /// This run was elected once, or has taken over a primary's data: it stays proven.
     pub proven: bool,
     /// Whom it follows, and when it was seen to turn there: never, if it was first seen so. Outlives
@@ -135,9 +164,16 @@ impl NodeState {
             run: 0,
             redeemed: 0,
             dial_failed: None,
+            heard: None,
             was_replica: false,
+            synced: None,
+            born: None,
+            restarted: false,
+            kin: Kin::Native,
+            native_run: None,
             claims_since: None,
             unproven: false,
+            empty: false,
             proven: false,
             follows: None,
             link_down: None,
@@ -187,6 +223,7 @@ impl NodeState {
                 leaving: self.leaving,
                 leave_by: self.leave_by,
                 target: self.target.take(),
+                heard: self.heard,
                 run: self.run + 1,
                 redeemed: self.redeemed + 1,
                 ..forgotten
@@ -195,23 +232,20 @@ impl NodeState {
     }
 
     fn learn(&mut self, facts: &Facts, now: Moment) {
-        let another_run = self
-            .facts
-            .as_ref()
-            .is_none_or(|known| known.run_id != facts.run_id);
-        if another_run {
-            self.run += 1;
-            self.was_replica = false;
-            self.claims_since = None;
-            self.unproven = false;
-            self.proven = false;
-            self.link_down = None;
-            self.lag = Lag::Unmeasured;
+        let before = self.facts.take();
+        let before = before.filter(|known| known.run_id == facts.run_id);
+        match &before {
+            None => self.begin_run(facts, now),
+            // R16: a full sync that no check happened to see.
+            Some(before) if is_replaced(before, facts) => self.run += 1,
+            Some(_) => {}
         }
         match facts.replica() {
             None => {
+                self.note_origin(before.as_ref(), facts);
                 self.claims_since.get_or_insert(now);
                 self.unproven |= facts.looks_unproven() && !self.proven;
+                self.empty |= self.unproven && facts.has_keys == Some(false);
                 self.link_down = None;
             }
             Some(link) if link.link_up => {
@@ -229,9 +263,50 @@ impl NodeState {
                 }
             }
         }
+        if let Some(link) = facts.replica()
+            && (link.link_up || link.link_down_for.is_some())
+        {
+            self.synced.clone_from(&facts.replid);
+        }
         self.facts = Some(facts.clone());
         self.answered_at = now;
+        self.heard = Some(now);
         self.fresh = true;
+    }
+
+    /// Forgets what was known of another process.
+    fn begin_run(&mut self, facts: &Facts, now: Moment) {
+        self.restarted = self.heard.is_some_and(|heard| match facts.uptime {
+            Some(uptime) => uptime <= now.since(heard) + ROUNDING,
+            // At another address it may be anything.
+            None => self.answered_at == heard,
+        });
+        self.run += 1;
+        self.was_replica = false;
+        self.synced = None;
+        self.born = None;
+        self.claims_since = None;
+        self.unproven = false;
+        self.empty = false;
+        self.proven = false;
+        self.link_down = None;
+        self.lag = Lag::Unmeasured;
+    }
+
+    /// A primary without a trace of another history began its own: with nothing, or when it drew a new
+    /// `master_replid` a while after its last replica had gone (`repl-backlog-ttl`).
+    fn note_origin(&mut self, before: Option<&Facts>, facts: &Facts) {
+        let begins = facts.replid2.is_none()
+            && facts.tells_branch
+            && match before {
+                None => facts.looks_unproven(),
+                Some(before) => {
+                    before.claims() && before.replid != facts.replid && self.kin != Kin::Foreign
+                }
+            };
+        if begins {
+            self.born.clone_from(&facts.replid);
+        }
     }
 
     fn become_replica(&mut self, master: &HostPort, now: Moment) {
@@ -248,6 +323,7 @@ impl NodeState {
     /// R5 is over for this run.
     pub fn prove(&mut self) {
         self.unproven = false;
+        self.empty = false;
         self.proven = true;
     }
 
@@ -263,13 +339,22 @@ impl NodeState {
 
     /// Whether it may be elected, or vote, at all.
     pub fn takes_part(&self) -> bool {
+        self.is_admitted() && self.kin != Kin::Foreign
+    }
+
+    /// Neither an operator nor a reload has taken it out.
+    pub fn is_wanted(&self) -> bool {
+        self.order != Order::Maintenance && !self.leaving
+    }
+
+    /// Whether it may be elected, or vote, if its data are the group's (R17).
+    pub(super) fn is_admitted(&self) -> bool {
         let standalone = self
             .facts
             .as_ref()
             .is_none_or(|facts| facts.mode == Mode::Standalone);
         !self.settings.local
-            && self.order != Order::Maintenance
-            && !self.leaving
+            && self.is_wanted()
             && self.same_as.is_none()
             && !self.own_listener
             && standalone
@@ -288,7 +373,17 @@ impl NodeState {
 
     /// It does not answer: it is down, or its data is being loaded by a new process.
     pub fn is_gone(&self) -> bool {
-        self.health.is_down() || matches!(self.health.status(), Status::Alive(Outcome::Loading))
+        self.health.is_down() || self.is_loading()
+    }
+
+    /// It answers that it reads its data from disk.
+    pub fn is_loading(&self) -> bool {
+        matches!(self.health.status(), Status::Alive(Outcome::Loading))
+    }
+
+    /// Whether it was not heard in any way yet. One that is silent has had its chance after its first time-out.
+    pub fn is_unheard(&self) -> bool {
+        self.is_admitted() && self.last_check.is_none()
     }
 
     /// Whether it had a complete check since the start or its last move.
@@ -318,6 +413,14 @@ impl NodeState {
         };
         as_written || as_dialled
     }
+}
+
+/// The same process holds other data now: it follows a history that does not continue the one before.
+fn is_replaced(before: &Facts, now: &Facts) -> bool {
+    let (Some(was), Some(is)) = (&before.replid, &now.replid) else {
+        return false;
+    };
+    !now.claims() && now.tells_branch && was != is && now.replid2.as_ref() != Some(was)
 }
 
 #[cfg(test)]

@@ -41,7 +41,10 @@ pub fn takers<'g>(chain: &'g Chain, group: &'g GroupView) -> Option<(usize, Vec<
     let within = |admit: &dyn Fn(&NodeView) -> bool| {
         let tiers = chain.tiers.iter().enumerate();
         let mut tiers = tiers.map(|(tier, step)| {
-            let nodes: Vec<_> = step.eligible(group).filter(|node| admit(node)).collect();
+            let nodes: Vec<_> = chain
+                .eligible(step, group)
+                .filter(|node| admit(node))
+                .collect();
             (tier, nodes)
         });
         tiers.find(|(_, nodes)| !nodes.is_empty())
@@ -62,11 +65,13 @@ fn first_tier(
     rotation: usize,
 ) -> Option<Choice> {
     chain.tiers.iter().enumerate().find_map(|(tier, step)| {
-        least_connections(step, group, admit, sessions, rotation).map(|node| Choice { node, tier })
+        least_connections(chain, step, group, admit, sessions, rotation)
+            .map(|node| Choice { node, tier })
     })
 }
 
 fn least_connections(
+    chain: &Chain,
     tier: &Tier,
     group: &GroupView,
     admit: &dyn Fn(&NodeView) -> bool,
@@ -74,7 +79,7 @@ fn least_connections(
     rotation: usize,
 ) -> Option<NodeId> {
     let mut best: Vec<(&NodeView, usize)> = Vec::new();
-    for node in tier.eligible(group).filter(|node| admit(node)) {
+    for node in chain.eligible(tier, group).filter(|node| admit(node)) {
         let candidate = (node, sessions(node.id));
         match best.first().map(|leader| compare(candidate, *leader)) {
             Some(Ordering::Greater) => {}
@@ -100,7 +105,8 @@ fn compare(a: (&NodeView, usize), b: (&NodeView, usize)) -> Ordering {
 /// "company").
 pub fn has_company(chain: &Chain, group: &GroupView, node: NodeId) -> bool {
     chain.tiers.iter().any(|tier| {
-        tier.eligible(group)
+        chain
+            .eligible(tier, group)
             .any(|other| other.id != node && other.silence == Silence::None)
     })
 }
@@ -108,8 +114,8 @@ pub fn has_company(chain: &Chain, group: &GroupView, node: NodeId) -> bool {
 /// Whether a tier better than `tier` could serve now (R16, `fallback_max_age`).
 pub fn has_better_tier(chain: &Chain, group: &GroupView, tier: usize) -> bool {
     chain.tiers.iter().take(tier).any(|better| {
-        better
-            .eligible(group)
+        chain
+            .eligible(better, group)
             .any(|node| node.silence == Silence::None)
     })
 }
@@ -120,7 +126,7 @@ pub fn explain_none(chain: &Chain, group: &GroupView, now: Moment) -> String {
     let mut clauses: Vec<String> = Vec::new();
     for tier in &chain.tiers {
         for node in tier.nodes(group) {
-            let Err(reason) = tier.verdict(node) else {
+            let Err(reason) = chain.verdict(tier, node) else {
                 continue;
             };
             if !told.contains(&node.id) {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::facts::HostPort;
 use super::outcome::Outcome;
 use super::time::{Moment, in_words};
 
@@ -32,6 +33,17 @@ pub enum Ineligible {
     SentinelMode,
     /// R1: its address is one of our own listeners.
     OwnListener,
+    /// R17: its data are of a history that the group never had.
+    Foreign {
+        /// Whom it replicates from; none for one that claims to be primary.
+        follows: Option<HostPort>,
+    },
+    /// R17: at a cold start, whether its data are the group's is not known before the other nodes were heard.
+    Unplaced,
+    /// It replicates from itself.
+    FollowsItself,
+    /// R19: elected, and it refuses writes because it has too few replicas.
+    NoReplicas,
     /// R1: another address of the same process; holds the name of the node that counts.
     SameProcessAs(Arc<str>),
     /// It is the primary; reads reach it by the fallback only.
@@ -82,6 +94,11 @@ impl Ineligible {
                 )
             }
             Self::SameProcessAs(other) => format!("is the same process as {other}"),
+            Self::Foreign {
+                follows: Some(master),
+            } => format!(
+                "follows {master}, which is none of this group: its data are of another history"
+            ),
             Self::WouldLoop(listener) => format!("replicates through our own listener {listener}"),
             other => other.fixed_words().to_owned(),
         }
@@ -97,6 +114,7 @@ impl Ineligible {
                 | Self::IsReplica
                 | Self::NotElected
                 | Self::Local
+                | Self::Unplaced
                 | Self::Handover
                 | Self::Switchover
                 | Self::Draining
@@ -128,7 +146,16 @@ impl Ineligible {
             Self::Draining => "is being drained",
             Self::Removed => "has been taken out, and is dropped with its last session",
             Self::Maintenance => "is in maintenance",
-            Self::NotServing { .. }
+            Self::Foreign { follows: None } => {
+                "claims to be primary with a history that this group never had"
+            }
+            Self::Unplaced => {
+                "follows a node that is none of this group, and the others were not heard yet"
+            }
+            Self::FollowsItself => "follows itself: REPLICAOF names its own address",
+            Self::NoReplicas => "refuses writes: NOREPLICAS, it has too few replicas",
+            Self::Foreign { .. }
+            | Self::NotServing { .. }
             | Self::DialFailed { .. }
             | Self::SameProcessAs(_)
             | Self::WouldLoop(_) => "",

@@ -36,6 +36,7 @@ pub(crate) fn primary(run: &str, history: &str) -> Facts {
         },
         replid: Some(ReplId(history.into())),
         replid2: None,
+        tells_branch: true,
         second_offset: None,
         offset: 1000,
         handover: false,
@@ -53,6 +54,22 @@ pub(crate) fn promoted(run: &str, history: &str, from: &str, offset: u64) -> Fac
         replid2: Some(ReplId(from.into())),
         second_offset: Some(offset),
         ..primary(run, history)
+    }
+}
+
+/// A primary that received the history that it branched from, so much of it.
+pub(crate) fn received(run: &str, history: &str, from: &str, offset: u64) -> Facts {
+    Facts {
+        stream_bytes: Some(offset),
+        ..promoted(run, history, from, offset)
+    }
+}
+
+/// A primary that loaded a copy of another's file.
+pub(crate) fn copied(run: &str, history: &str, from: &str, offset: u64) -> Facts {
+    Facts {
+        stream_bytes: Some(0),
+        ..promoted(run, history, from, offset)
     }
 }
 

@@ -11,6 +11,7 @@
 //! What is no vote: the answer of a Sentinel in the middle of a failover, which names the old primary
 //! under the new epoch for up to a second, and one for a process that was at the address before.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +86,10 @@ struct Witness {
     said: Option<(Vote, Moment)>,
     /// Its last answer was that vote.
     answers: bool,
+    /// It was asked, and has answered or failed to.
+    heard: bool,
+    /// R18: since when it has called the primary that it names down.
+    down_since: Option<Moment>,
 }
 
 /// All configured Sentinels of a group.
@@ -93,11 +98,38 @@ pub struct Sentinels {
     witnesses: Vec<Witness>,
 }
 
+/// R18: for so many times `claim_hold` a Sentinel vetoes the hold for a primary that it calls down itself.
+const VETOES: u32 = 3;
+
+/// What Sentinels say against the hold (R3 (4), R18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Veto {
+    /// Nothing.
+    None,
+    /// They name another, and do not reach it either: the clock runs, and nobody is elected by it yet.
+    Soft,
+    /// They name another and reach it: the clock does not run.
+    Hard,
+}
+
 /// A majority of the Sentinels that names one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Majority {
     pub(super) sentinels: Vec<Arc<str>>,
     pub(super) of: usize,
+}
+
+/// Whom a majority of the Sentinels names .
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The address that they name.
+    pub place: HostPort,
+    /// The Sentinels, by address as written.
+    pub sentinels: Vec<Arc<str>>,
+    /// How many are configured.
+    pub of: usize,
+    /// All of these call it down themselves (`s_down`).
+    pub down: bool,
 }
 
 /// Whom a vote means.
@@ -118,6 +150,8 @@ impl Sentinels {
             name,
             said: None,
             answers: false,
+            heard: false,
+            down_since: None,
         });
         Self {
             witnesses: witnesses.collect(),
@@ -143,12 +177,46 @@ impl Sentinels {
             return;
         };
         witness.answers = matches!(report, SentinelReport::Votes(_));
+        witness.heard = true;
         match report {
-            SentinelReport::Votes(vote) => witness.said = Some((vote, now)),
+            SentinelReport::Votes(vote) => {
+                witness.note_down(&vote, now);
+                witness.said = Some((vote, now));
+            }
             // It may know more than it can tell us now.
             SentinelReport::Unreachable(_) | SentinelReport::Denied(_) => {}
-            SentinelReport::UnknownName | SentinelReport::NotASentinel(_) => witness.said = None,
+            SentinelReport::UnknownName | SentinelReport::NotASentinel(_) => {
+                witness.said = None;
+                witness.down_since = None;
+            }
         }
+    }
+
+    /// R4: those that were not heard yet could make a majority.
+    pub(super) fn is_undecided(&self, now: Moment) -> bool {
+        if self.witnesses.iter().all(|witness| witness.heard) {
+            return false;
+        }
+        let named = || {
+            let answers = self.witnesses.iter().filter(|witness| witness.answers);
+            answers.filter_map(|witness| Some(&witness.vote(now)?.address))
+        };
+        !named().any(|place| self.is_majority(named().filter(|other| *other == place).count()))
+    }
+
+    /// Whether a majority names another than this run of this node.
+    pub(super) fn is_majority_against(
+        &self,
+        nodes: &[NodeState],
+        node: &NodeState,
+        now: Moment,
+    ) -> bool {
+        let others = self
+            .witnesses
+            .iter()
+            .filter_map(|witness| witness.vote(now))
+            .filter(|vote| meaning(nodes, vote) != Meaning::Run(node.settings.id));
+        self.is_majority(others.count())
     }
 
     /// The greatest epoch that any of them has told; none when none has told one.
@@ -184,38 +252,104 @@ impl Sentinels {
         })
     }
 
-    /// The proviso of the hold (R3 (4)): a majority names one and the same other node that does not
-    /// answer us, which may well be alive elsewhere.
-    pub(super) fn name_another_unseen(
+    /// R18: the address that a majority names, which is not this run of this node.
+    pub(super) fn naming_another(
         &self,
         nodes: &[NodeState],
         node: &NodeState,
         now: Moment,
-    ) -> bool {
-        let unseen: Vec<&HostPort> = self
-            .witnesses
-            .iter()
-            .filter_map(|witness| witness.vote(now))
-            .filter(|vote| match meaning(nodes, vote) {
-                Meaning::Run(id) | Meaning::Former(id) => {
-                    id != node.settings.id
-                        && nodes
-                            .iter()
-                            .any(|other| other.settings.id == id && !other.fresh)
-                }
-                Meaning::Stranger => true,
-            })
-            .map(|vote| &vote.address)
-            .collect();
-        let agree = |place: &&HostPort| unseen.iter().filter(|other| *other == place).count();
-        unseen.iter().any(|place| self.is_majority(agree(place)))
+    ) -> Option<Named> {
+        let run = Meaning::Run(node.settings.id);
+        self.naming(now, |vote| meaning(nodes, vote) != run)
     }
 
-    /// When the next vote is forgotten.
-    pub(super) fn next_deadline(&self, now: Moment) -> Option<Moment> {
-        let ends = |witness: &Witness| Some(witness.said.as_ref()?.1.plus(MEMORY));
-        let all = self.witnesses.iter().filter_map(ends);
-        all.filter(|end| *end > now).min()
+    /// The address that a majority names, where no node of the group answers.
+    pub(super) fn naming_unseen(&self, nodes: &[NodeState], now: Moment) -> Option<Named> {
+        self.naming(now, |vote| match meaning(nodes, vote) {
+            Meaning::Run(id) | Meaning::Former(id) => nodes
+                .iter()
+                .any(|node| node.settings.id == id && !node.fresh),
+            Meaning::Stranger => true,
+        })
+    }
+
+    /// The address that a majority of those that answer names, among the votes that are wanted.
+    fn naming(&self, now: Moment, wanted: impl Fn(&Vote) -> bool) -> Option<Named> {
+        let votes = || {
+            let answers = self.witnesses.iter().filter(|witness| witness.answers);
+            answers.filter_map(|witness| Some((&witness.name, witness.vote(now)?)))
+        };
+        let naming = |place: &HostPort| -> Vec<(Arc<str>, bool)> {
+            votes()
+                .filter(|(_, vote)| wanted(vote) && vote.address == *place)
+                .map(|(name, vote)| (name.clone(), vote.down))
+                .collect()
+        };
+        let mut places = votes().map(|(_, vote)| &vote.address);
+        let place = places.find(|place| self.is_majority(naming(place).len()))?;
+        let named = naming(place);
+        Some(Named {
+            place: place.clone(),
+            down: named.iter().all(|(_, down)| *down),
+            sentinels: named.into_iter().map(|(name, _)| name).collect(),
+            of: self.witnesses.len(),
+        })
+    }
+
+    /// The proviso of the hold (R3 (4)): a majority names one and the same other node that does not answer us,
+    /// which may well be alive elsewhere. R18: Sentinels that do not reach it either veto for three times
+    /// `claim_hold` only.
+    pub(super) fn veto(
+        &self,
+        nodes: &[NodeState],
+        node: &NodeState,
+        claim_hold: Duration,
+        now: Moment,
+    ) -> Veto {
+        let unseen = |witness: &&Witness| {
+            witness
+                .vote(now)
+                .is_some_and(|vote| is_unseen(nodes, vote, node))
+        };
+        let patience = claim_hold * VETOES;
+        let all: Vec<(&HostPort, bool)> = self
+            .witnesses
+            .iter()
+            .filter(unseen)
+            .filter(|witness| {
+                witness
+                    .down_since
+                    .is_none_or(|since| now.since(since) < patience)
+            })
+            .filter_map(|witness| {
+                let reaches = witness.down_since.is_none();
+                Some((&witness.said.as_ref()?.0.address, reaches))
+            })
+            .collect();
+        let agree = |place: &HostPort, only_hard: bool| {
+            let same = all
+                .iter()
+                .filter(|(other, hard)| *other == place && (*hard || !only_hard));
+            self.is_majority(same.count())
+        };
+        if all.iter().any(|(place, _)| agree(place, true)) {
+            Veto::Hard
+        } else if all.iter().any(|(place, _)| agree(place, false)) {
+            Veto::Soft
+        } else {
+            Veto::None
+        }
+    }
+
+    /// When the next vote is forgotten, or no longer vetoes.
+    pub(super) fn next_deadline(&self, claim_hold: Duration, now: Moment) -> Option<Moment> {
+        let forgotten = |witness: &Witness| Some(witness.said.as_ref()?.1.plus(MEMORY));
+        let ends = |witness: &Witness| Some(witness.down_since?.plus(claim_hold * VETOES));
+        let all = self.witnesses.iter();
+        all.flat_map(|witness| [forgotten(witness), ends(witness)])
+            .flatten()
+            .filter(|end| *end > now)
+            .min()
     }
 
     fn is_majority(&self, count: usize) -> bool {
@@ -229,6 +363,48 @@ impl Witness {
             .as_ref()
             .filter(|(vote, at)| vote.phase == Phase::Settled && now.since(*at) < MEMORY)
             .map(|(vote, _)| vote)
+    }
+
+    /// R18: since when it has called one and the same primary down.
+    fn note_down(&mut self, vote: &Vote, now: Moment) {
+        let same = self
+            .said
+            .as_ref()
+            .is_some_and(|(before, _)| before.address == vote.address);
+        self.down_since = match self.down_since {
+            _ if !vote.down => None,
+            Some(since) if same => Some(since),
+            _ => Some(now),
+        };
+    }
+}
+
+/// Whether a vote means another than `node` that does not answer us.
+fn is_unseen(nodes: &[NodeState], vote: &Vote, node: &NodeState) -> bool {
+    match meaning(nodes, vote) {
+        Meaning::Run(id) | Meaning::Former(id) => {
+            id != node.settings.id
+                && nodes
+                    .iter()
+                    .any(|other| other.settings.id == id && !other.fresh)
+        }
+        Meaning::Stranger => true,
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            sentinels,
+            of,
+            down,
+        } = self;
+        write!(f, "{} of {of} Sentinels name {place}", sentinels.len())?;
+        if *down {
+            f.write_str(", which they do not reach either (s_down),")?;
+        }
+        Ok(())
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Replication {
     pub replid: Option<ReplId>,
     /// `master_replid2`, unless it is all zeros.
     pub replid2: Option<ReplId>,
+    /// `master_replid2` is there.
+    pub tells_branch: bool,
     /// `second_repl_offset`, unless it is -1.
     pub second_offset: Option<u64>,
     /// `master_repl_offset`.
@@ -128,6 +130,7 @@ impl Replication {
             role,
             replid: section.replid("master_replid"),
             replid2: section.replid("master_replid2"),
+            tells_branch: section.get("master_replid2").is_some(),
             second_offset: section.unless_minus_one("second_repl_offset")?,
             offset: section.unless_minus_one("master_repl_offset")?.unwrap_or(0),
             handover: section
@@ -154,6 +157,7 @@ impl Replication {
             }),
             replid: None,
             replid2: None,
+            tells_branch: false,
             second_offset: None,
             offset: 0,
             handover: false,
@@ -170,6 +174,7 @@ impl Replication {
             role: self.role,
             replid: self.replid,
             replid2: self.replid2,
+            tells_branch: self.tells_branch,
             second_offset: self.second_offset,
             offset: self.offset,
             handover: self.handover,
@@ -350,6 +355,7 @@ mod tests {
                 },
                 replid: Some(ReplId("aaaa08dbfafcef4390ba2bc52bbae0a8e1644aaa".into())),
                 replid2: Some(ReplId("bbbb08dbfafcef4390ba2bc52bbae0a8e1644bbb".into())),
+                tells_branch: true,
                 second_offset: Some(57),
                 offset: 84,
                 handover: false,

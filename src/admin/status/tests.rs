@@ -46,6 +46,7 @@ pub(in crate::admin) fn settings(config: &InForce) -> Settings {
         claim_hold: 6 * SECOND,
         stale_reads: 60 * SECOND,
         max_lag: LagLimits::default(),
+        park_limit: Duration::from_secs(10),
         own: Vec::new(),
     }
 }

@@ -5,15 +5,21 @@ use super::*;
 #[test]
 fn r3_the_incumbent_stays_whatever_turns_up_beside_it() {
     let mut roll = settled();
-    for stranger in [
-        primary("b2", "other"),
-        promoted("b3", "more", "elsewhere", 9_999_999),
+    let foreign = || Ineligible::Foreign { follows: None };
+    for (stranger, why) in [
+        (primary("b2", "other"), foreign()),
+        (promoted("b3", "more", "elsewhere", 9_999_999), foreign()),
+        (blank("b4", "empty"), Ineligible::NotElected),
+        (
+            copied("b5", "copy", "hist", 9_999_999),
+            Ineligible::NotElected,
+        ),
     ] {
         roll.says(B, stranger)
             .passes(HOLD * 2)
             .says(A, primary("a", "hist"));
         assert_eq!((roll.primary(), roll.term()), (Some(A), 1));
-        assert_eq!(roll.may_write(B), Err(Ineligible::NotElected));
+        assert_eq!(roll.may_write(B), Err(why));
     }
 }
 
@@ -22,7 +28,7 @@ fn r3_1_demotion_ends_the_term_at_once_and_the_next_claimant_has_it() {
     let mut roll = settled();
     roll.says(A, follows("a", "hist", B));
     assert_eq!(roll.primary(), None);
-    roll.says(B, primary("b", "fresh"));
+    roll.says(B, copied("b2", "fresh", "hist", 900));
     assert_eq!(
         (roll.primary(), roll.evidence()),
         (Some(B), Some(Evidence::Demotion))
@@ -33,7 +39,7 @@ fn r3_1_demotion_ends_the_term_at_once_and_the_next_claimant_has_it() {
 fn r3_1_the_node_that_the_demoted_one_follows_is_heard_first() {
     let mut roll = settled();
     roll.says(A, follows("a", "hist", B));
-    roll.says(C, primary("stale", "other"));
+    roll.says(C, copied("stale", "other", "hist", 900));
     assert_eq!(
         roll.primary(),
         None,
@@ -65,14 +71,16 @@ fn r3_2_a_promoted_replica_replaces_a_primary_that_still_claims() {
 fn r3_2_a_container_started_from_a_replicas_file_is_no_descendant() {
     let mut roll = settled();
     // Another run, which was never seen as a replica.
-    roll.says(B, promoted("b2", "new", "hist", 1001));
+    roll.says(B, copied("b2", "new", "hist", 1001));
     assert_eq!(roll.primary(), Some(A));
-    roll.refuses(A);
+    roll.refuses(A).says(B, copied("b2", "new", "hist", 1001));
     assert_eq!(
         roll.primary(),
-        Some(B),
-        "where the incumbent is gone, the history suffices"
+        Some(A),
+        "nor where the incumbent is gone: redis-3 may be promoted"
     );
+    roll.says(C, promoted("c", "newer", "hist", 900));
+    assert_eq!(roll.primary(), Some(C));
 }
 
 #[test]
@@ -104,7 +112,7 @@ fn r3_2_of_two_descendants_the_later_branch_wins() {
 #[test]
 fn r3_3_votes_move_the_primary_unless_they_are_older_than_its_descent() {
     let mut roll = settled();
-    roll.says(B, primary("b2", "other"));
+    roll.says(B, copied("b2", "other", "hist", 900));
     roll.says(C, follows("c", "other", B));
     assert_eq!(
         roll.primary(),
@@ -160,7 +168,8 @@ fn r3_3_behind_nat_a_vote_is_matched_by_history() {
 fn r3_4_the_only_claimant_waits_for_the_hold_when_the_incumbent_is_gone() {
     let mut roll = settled();
     roll.says(C, cut_off("c", "hist", &address(A), Some(Duration::ZERO)));
-    roll.says(B, primary("b2", "other")).passes(HOLD * 2);
+    roll.says(B, copied("b2", "other", "hist", 900))
+        .passes(HOLD * 2);
     assert_eq!(
         roll.primary(),
         Some(A),
@@ -176,7 +185,7 @@ fn r3_4_the_only_claimant_waits_for_the_hold_when_the_incumbent_is_gone() {
 #[test]
 fn r3_4_the_hold_does_not_run_while_a_replica_follows_a_node_that_we_cannot_see() {
     let mut roll = settled();
-    roll.says(B, primary("b2", "other"))
+    roll.says(B, copied("b2", "other", "hist", 900))
         .goes_silent(A, 6)
         .passes(HOLD * 2);
     assert_eq!(roll.primary(), Some(A), "redis-3 still hears redis-1");
@@ -260,8 +269,8 @@ fn r6_sessions_wait_for_a_handover_and_go_when_it_ends() {
 #[test]
 fn r3_1_a_claimant_that_misses_one_check_is_still_a_rival() {
     let mut roll = settled();
-    roll.says(C, primary("c2", "other"))
-        .says(B, primary("b2", "third"));
+    roll.says(C, copied("c2", "other", "hist", 900))
+        .says(B, copied("b2", "third", "hist", 900));
     let elsewhere = HostPort::new("192.168.7.7", 6379);
     roll.says(A, cut_off("a", "hist", &elsewhere, None));
     assert_eq!(roll.primary(), None, "two claim after the demotion");
@@ -273,8 +282,8 @@ fn r3_1_a_claimant_that_misses_one_check_is_still_a_rival() {
 fn r3_1_the_patience_for_the_followed_node_ends_with_the_hold() {
     let mut roll = settled();
     let elsewhere = HostPort::new("192.168.7.7", 6379);
-    roll.says(A, replica("a", "gone", &elsewhere))
-        .says(B, primary("b2", "other"));
+    roll.says(A, replica("a", "hist", &elsewhere))
+        .says(B, copied("b2", "other", "hist", 900));
     assert_eq!(
         roll.primary(),
         None,
@@ -308,7 +317,7 @@ fn r11_a_voter_that_misses_a_check_does_not_make_a_majority_of_a_minority() {
     let d = 3;
     roll.says(B, follows("b", "hist", A))
         .says(C, follows("c", "hist", A))
-        .says(d, primary("d", "other"))
+        .says(d, copied("d", "other", "hist", 900))
         .says(A, primary("a", "hist"));
     assert_eq!(roll.primary(), Some(A));
     roll.says(C, follows("c", "other", d));
@@ -326,7 +335,7 @@ fn r11_a_voter_that_misses_a_check_does_not_make_a_majority_of_a_minority() {
 fn r11_a_demoted_primary_that_misses_a_check_does_not_free_the_way_for_an_unrelated_one() {
     let mut roll = settled();
     roll.says(A, follows("a", "hist", B));
-    roll.says(C, primary("stale", "other"))
+    roll.says(C, copied("stale", "other", "hist", 900))
         .gets(A, Outcome::Closed);
     assert_eq!(roll.primary(), None, "redis-2 is heard first");
     roll.says(B, promoted("b", "new", "hist", 1001));

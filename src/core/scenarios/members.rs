@@ -26,6 +26,7 @@ fn with(nodes: &[NodeSettings]) -> Settings {
         claim_hold: HOLD,
         stale_reads: Duration::from_secs(60),
         max_lag: LagLimits::default(),
+        park_limit: Duration::from_secs(10),
         own: Vec::new(),
     }
 }

@@ -23,7 +23,9 @@ use crate::core::lag::LagLimits;
 use crate::core::node::{NodeSettings, Order};
 use crate::core::outcome::{Outcome, Stage};
 use crate::core::reason::Ineligible;
-use crate::core::sample::{at, blank, cut_off, primary, promoted, replica, report};
+use crate::core::sample::{
+    at, blank, copied, cut_off, primary, promoted, received, replica, report,
+};
 use crate::core::time::Moment;
 
 const HOLD: Duration = Duration::from_secs(6);
@@ -75,6 +77,7 @@ impl Roll {
             claim_hold: HOLD,
             stale_reads: Duration::from_secs(60),
             max_lag,
+            park_limit: Duration::from_secs(10),
             own: vec![OwnListener {
                 name: "redis-ro".into(),
                 binds: vec!["127.0.0.2:6379".parse().unwrap()],

@@ -75,7 +75,7 @@ fn unfit_replicas_are_refused_each_with_its_reason() {
 #[test]
 fn a_group_in_trouble_is_left_alone() {
     let mut roll = ready();
-    roll.says(B, primary("b", "other"));
+    roll.says(B, copied("b2", "other", "hist", 900));
     assert_eq!(refused(&roll, None), Refusal::Conflict);
     let mut roll = ready();
     roll.refuses(A);

@@ -30,11 +30,9 @@ impl Roll {
     /// Whom the new primary replaces, and whether data may be lost.
     fn change(&mut self) -> Option<(Option<String>, bool)> {
         self.told().into_iter().find_map(|kind| match kind {
-            EventKind::Elected {
-                replaces,
-                may_have_lost_data,
-                ..
-            } => Some((replaces.map(|name| name.to_string()), may_have_lost_data)),
+            EventKind::Elected { replaces, loss, .. } => {
+                Some((replaces.map(|name| name.to_string()), loss.is_some()))
+            }
             _ => None,
         })
     }
@@ -90,11 +88,11 @@ fn r3_a_conflict_is_told_when_it_begins_when_it_grows_and_when_it_is_over() {
             incumbent: Some("redis-1".into()),
         }]
     };
-    roll.says(B, primary("b2", "other"));
+    roll.says(B, copied("b2", "other", "hist", 900));
     assert_eq!(roll.told(), conflict(&["redis-1", "redis-2"]));
-    roll.says(B, primary("b2", "other"));
+    roll.says(B, copied("b2", "other", "hist", 900));
     assert_eq!(roll.told(), [], "once");
-    roll.says(C, primary("c2", "third"));
+    roll.says(C, copied("c2", "third", "hist", 900));
     assert_eq!(roll.told(), conflict(&["redis-1", "redis-2", "redis-3"]));
     roll.says(C, follows("c2", "hist", A))
         .says(B, follows("b2", "hist", A));

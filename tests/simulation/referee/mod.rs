@@ -148,6 +148,7 @@ impl Referee {
                 claim_hold: rules.claim_hold,
                 stale_reads: rules.stale_reads,
                 max_lag: rules.max_lag,
+                park_limit: Duration::from_secs(10),
                 own: Vec::new(),
             },
             now,

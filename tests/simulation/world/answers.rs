@@ -67,6 +67,7 @@ impl World {
             replid2: process
                 .branch
                 .map(|(history, _)| ReplId(history.to_string().into())),
+            tells_branch: true,
             second_offset: process.branch.map(|(_, offset)| offset),
             offset: process.offset,
             handover: process

@@ -1,0 +1,320 @@
+//! Whose data a node holds (R17): the histories that the group has had, and the nodes that hold another.
+//!
+//! An address proves nothing: a pod's address is given to another group's pod, and a script says `REPLICAOF`
+//! to the wrong host. A replication history does: a replica carries its primary's `master_replid`, and a
+//! promoted one keeps it as `master_replid2`. So chains through our listeners, through other proxies and
+//! through nodes that are not configured stay possible.
+//!
+//! A primary that is started with nothing, or from an append-only file, draws a new `master_replid` without
+//! any `master_replid2`. Such a history began with that process: it is no other group's, and R5 says what it
+//! takes to be elected with it.
+
+use std::time::Duration;
+
+use super::election::Election;
+use super::facts::{Facts, HostPort, ReplId};
+use super::ids::NodeId;
+use super::node::{Kin, NodeState};
+use super::time::Moment;
+
+/// Histories that are remembered; the oldest is forgotten first. Each failover adds one.
+const REMEMBERED: usize = 32;
+
+/// Without a report for so long, or four intervals, the proxy itself did not run: it may have missed more than
+/// one failover, and knows no more than one that starts now.
+const LAPSE: Duration = Duration::from_secs(5);
+
+/// The histories of one group.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lineage {
+    /// Oldest first.
+    known: Vec<ReplId>,
+    /// What is not in `known` is foreign: a primary was elected, or an operator accepted a history.
+    established: bool,
+    /// The end of the last report.
+    reported: Option<Moment>,
+    /// The start of the first report after the last lapse.
+    resumed: Moment,
+}
+
+impl Lineage {
+    /// Takes in that a check began and ended. After a lapse the histories are to be established anew.
+    pub(super) fn reported(&mut self, started: Moment, finished: Moment, interval: Duration) {
+        let patience = LAPSE.max(interval * 4);
+        if self
+            .reported
+            .is_some_and(|last| started.since(last) > patience)
+        {
+            self.established = false;
+            self.resumed = started;
+        }
+        self.reported = self.reported.max(Some(finished));
+    }
+
+    /// The history that an elected primary tells, and the one that it branched from, are the group's.
+    pub(super) fn adopt(&mut self, facts: &Facts) {
+        self.established = true;
+        for history in facts.replid2.iter().chain(&facts.replid) {
+            self.add(history);
+        }
+    }
+
+    /// An operator says that the data of a node are the group's from now on; all others are foreign.
+    pub(super) fn accept(&mut self, facts: &Facts) {
+        self.known.clear();
+        self.adopt(facts);
+    }
+
+    fn add(&mut self, history: &ReplId) {
+        if self.known.contains(history) {
+            return;
+        }
+        if self.known.len() == REMEMBERED {
+            self.known.remove(0);
+        }
+        self.known.push(history.clone());
+    }
+
+    /// Judges all nodes, and writes [`NodeState::kin`]. `own` says whether an address is one of our listeners.
+    pub(super) fn place(
+        &mut self,
+        nodes: &mut [NodeState],
+        election: &Election,
+        own: impl Fn(&HostPort) -> bool,
+    ) {
+        self.follow_holder(nodes, election);
+        let kin = if self.established {
+            self.compare(nodes, election)
+        } else {
+            cold(nodes, own)
+        };
+        let only = only_node(nodes);
+        for (node, kin) in nodes.iter_mut().zip(kin) {
+            // R4: a group of one node has nobody to compare it with.
+            node.kin = if only == Some(node.settings.id) {
+                Kin::Native
+            } else {
+                kin
+            };
+            if node.kin == Kin::Native && node.fresh {
+                node.native_run = node.run_id().cloned();
+            }
+        }
+    }
+
+    /// The incumbent may draw a new history while it goes on claiming (`repl-backlog-ttl` after its last
+    /// replica has gone).
+    fn follow_holder(&mut self, nodes: &[NodeState], election: &Election) {
+        let holder = election.holder();
+        let node = holder.and_then(|holder| {
+            nodes.iter().find(|node| {
+                node.settings.id == holder.node && node.run_id() == Some(&holder.run_id)
+            })
+        });
+        let heard = node.filter(|node| node.fresh && node.answered_at >= self.resumed);
+        if let Some(facts) = heard.and_then(|node| node.facts.as_ref())
+            && facts.claims()
+            && (!self.established || heard.is_some_and(|node| self.began(node)))
+        {
+            self.adopt(facts);
+        }
+    }
+
+    /// What each node holds, once the group's histories are known. Grows to a fixed point, so the order of the
+    /// nodes decides nothing.
+    fn compare(&mut self, nodes: &[NodeState], election: &Election) -> Vec<Kin> {
+        let last = election.incumbent().map(|(incumbent, _)| incumbent.node);
+        let mut native = vec![false; nodes.len()];
+        loop {
+            let before = native.clone();
+            for (place, node) in nodes
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| !before[*place])
+            {
+                let Some(facts) = &node.facts else {
+                    native[place] = true;
+                    continue;
+                };
+                native[place] = match facts.replica() {
+                    None => self.is_own_claim(node, facts, last),
+                    Some(_) => {
+                        self.shares(facts)
+                            || !was_in_sync(facts)
+                            || follows_native_claim(nodes, &before, facts)
+                            || is_vouched_for(nodes, node, facts)
+                    }
+                };
+                // What replicas in sync hold is the group's data, whoever promoted their primary meanwhile.
+                let in_sync = facts.replica().is_some_and(|link| link.link_up);
+                if native[place] && in_sync && node.fresh {
+                    facts.replid.iter().for_each(|history| self.add(history));
+                }
+            }
+            if native == before {
+                break;
+            }
+        }
+        let kin = |native: bool| if native { Kin::Native } else { Kin::Foreign };
+        native.into_iter().map(kin).collect()
+    }
+
+    /// Before Redis 4, and where branches are not told, there is nothing to compare.
+    fn shares(&self, facts: &Facts) -> bool {
+        let knows = |history: &ReplId| self.known.contains(history);
+        !facts.tells_branch
+            || facts.replid.as_ref().is_none_or(knows)
+            || facts.replid2.as_ref().is_some_and(knows)
+    }
+
+    fn is_own_claim(&self, node: &NodeState, facts: &Facts, last: Option<NodeId>) -> bool {
+        let restarted = facts.replid2.is_none() && node.restarted && last == Some(node.settings.id);
+        self.shares(facts) || self.began(node) || restarted
+    }
+
+    /// The history that it tells began with this very process.
+    #[expect(clippy::unused_self, reason = "reads as the others")]
+    fn began(&self, node: &NodeState) -> bool {
+        let told = node.facts.as_ref().and_then(|facts| facts.replid.as_ref());
+        told.is_some() && told == node.born.as_ref()
+    }
+}
+
+/// A replica that is in sync, or was while this process runs.
+fn was_in_sync(facts: &Facts) -> bool {
+    facts
+        .replica()
+        .is_some_and(|link| link.link_up || link.link_down_for.is_some())
+}
+
+/// A replica of a primary whose history began with it: that one was not elected yet.
+fn follows_native_claim(nodes: &[NodeState], native: &[bool], facts: &Facts) -> bool {
+    nodes.iter().zip(native).any(|(other, native)| {
+        let claim = other.facts.as_ref().filter(|facts| facts.claims());
+        *native
+            && !other.is_gone()
+            && claim.is_some_and(|claim| claim.replid.is_some() && claim.replid == facts.replid)
+    })
+}
+
+/// This very process held the group's data, and is in sync with a node of the group that does not answer us
+/// just now: that one may have been promoted out of our sight.
+fn is_vouched_for(nodes: &[NodeState], node: &NodeState, facts: &Facts) -> bool {
+    let link = facts.replica().filter(|link| link.link_up);
+    let is_same_run = node.native_run.is_some() && node.native_run.as_ref() == node.run_id();
+    is_same_run
+        && link.is_some_and(|link| {
+            nodes.iter().any(|other| {
+                other.is_at(&link.master)
+                    && other.settings.id != node.settings.id
+                    && !other.fresh
+                    && other.was_checked()
+                    && other.kin != Kin::Foreign
+                    && other.is_wanted()
+            })
+        })
+}
+
+/// The only node that can be primary.
+fn only_node(nodes: &[NodeState]) -> Option<NodeId> {
+    let mut able = nodes
+        .iter()
+        .filter(|node| !node.settings.local && !node.leaving);
+    able.next()
+        .filter(|_| able.next().is_none())
+        .map(|node| node.settings.id)
+}
+
+/// Before the first election nothing says which history is the group's; but one that has a claimant, or a
+/// replica that follows a node of the group, is more likely to be it than one that has neither.
+fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<Kin> {
+    let families = families(nodes);
+    let of = |family: usize| {
+        let members = nodes.iter().zip(&families);
+        members
+            .filter(move |(_, other)| **other == Some(family))
+            .map(|(node, _)| node)
+    };
+    let is_anchored = |family: usize| {
+        of(family).any(|node| {
+            let facts = node.facts.as_ref().filter(|_| !node.learned);
+            facts.is_some_and(|facts| match facts.replica() {
+                None => true,
+                Some(link) => {
+                    own(&link.master) || nodes.iter().any(|node| node.is_at(&link.master))
+                }
+            })
+        })
+    };
+    let all: Vec<usize> = families.iter().flatten().copied().collect();
+    let is_one = all.windows(2).all(|pair| pair[0] == pair[1]);
+    let any_anchored = all.iter().any(|family| is_anchored(*family));
+    let any_written = nodes
+        .iter()
+        .zip(&families)
+        .any(|(node, family)| !node.learned && family.is_some());
+    let unheard = nodes.iter().any(NodeState::is_unheard);
+    let judge = |(node, family): (&NodeState, &Option<usize>)| {
+        let Some(family) = *family else {
+            return Kin::Native;
+        };
+        if node.learned {
+            let shares = of(family).any(|other| !other.learned) || (!any_written && is_one);
+            return if shares { Kin::Native } else { Kin::Foreign };
+        }
+        if !node.facts.as_ref().is_some_and(was_in_sync) || is_anchored(family) {
+            Kin::Native
+        } else if any_anchored {
+            Kin::Foreign
+        } else if unheard {
+            Kin::Unplaced
+        } else {
+            Kin::Native
+        }
+    };
+    nodes.iter().zip(&families).map(judge).collect()
+}
+
+/// Numbers the nodes by the histories that connect them; none for those that told none.
+fn families(nodes: &[NodeState]) -> Vec<Option<usize>> {
+    let tells = |node: &NodeState| {
+        let facts = node.facts.clone();
+        facts.filter(|facts| facts.replid.is_some() && facts.tells_branch)
+    };
+    let facts: Vec<Option<Facts>> = nodes.iter().map(tells).collect();
+    let mut families: Vec<Option<usize>> = facts
+        .iter()
+        .enumerate()
+        .map(|(place, facts)| facts.as_ref().map(|_| place))
+        .collect();
+    loop {
+        let before = families.clone();
+        for (a, of_a) in facts.iter().enumerate() {
+            for (b, of_b) in facts.iter().enumerate() {
+                if let (Some(of_a), Some(of_b)) = (of_a, of_b)
+                    && is_kin(of_a, of_b)
+                {
+                    families[a] = families[a].min(families[b]);
+                }
+            }
+        }
+        if families == before {
+            return families;
+        }
+    }
+}
+
+/// Whether two nodes tell of a common history, or one of them tells none.
+pub(super) fn is_kin(a: &Facts, b: &Facts) -> bool {
+    let (Some(first), Some(second)) = (&a.replid, &b.replid) else {
+        return true;
+    };
+    if !a.tells_branch || !b.tells_branch {
+        return true;
+    }
+    let is = |history: &ReplId, branch: &Option<ReplId>| branch.as_ref() == Some(history);
+    first == second
+        || is(first, &b.replid2)
+        || is(second, &a.replid2)
+        || (a.replid2.is_some() && a.replid2 == b.replid2)
+}
