@@ -1,21 +1,25 @@
 //! The rules as scenarios: what nodes say, and who is believed. Here what belongs to all of them;
 //! `incumbent` has what can replace a primary, `descent` and `waiting` the edges of that, `rest` the cold
-//! start, silence and reads, `sentinels` what Sentinels add, `told` what is told of all this, `members` nodes
+//! start, silence and reads, `copies` what a copy of a file does not prove, `foreign` other histories, `sentinels` what
+//! Sentinels add, `vetoes` what they say against an election, `told` what is told of all this, `members` nodes
 //! that come and go, `switching` an operator's switchover.
 
+mod copies;
 mod descent;
+mod foreign;
 mod incumbent;
 mod members;
 mod rest;
 mod sentinels;
 mod switching;
 mod told;
+mod vetoes;
 mod waiting;
 
 use std::time::Duration;
 
-use crate::core::event::{EventKind, Evidence, LossReason};
-use crate::core::facts::{Facts, HostPort};
+use crate::core::event::{EventKind, Evidence, Loss, LossReason};
+use crate::core::facts::{Facts, HostPort, ReplId};
 use crate::core::group::{Group, OwnListener, Settings};
 use crate::core::health::Thresholds;
 use crate::core::ids::{GroupId, ListenerId, NodeId};

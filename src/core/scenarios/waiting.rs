@@ -1,7 +1,6 @@
 //! R3 (1), R3 (4) and R4 at their edges: for whom a claimant waits, and for how long.
 
 use super::*;
-use crate::core::facts::ReplId;
 
 fn elsewhere() -> HostPort {
     HostPort::new("192.168.7.7", 6379)
