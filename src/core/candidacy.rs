@@ -78,6 +78,9 @@ impl<'n> Field<'n, '_> {
         {
             return Some(Evidence::OnlyNode);
         }
+        if self.election.incumbent().is_none() && self.is_anyone_unheard() {
+            return self.held(node);
+        }
         if node.unproven {
             // R5: never against another claimant; alone by votes or after the hold.
             return self
@@ -95,14 +98,15 @@ impl<'n> Field<'n, '_> {
         }
     }
 
-    /// R4. Before all were heard nothing but time decides, so no order of the replies does. Where descent and
-    /// votes, or the votes of replicas and of Sentinels, speak for different ones, all wait for `claim_hold` at
+    /// R4. Before all were heard nothing but time decides, so no order of the replies does.
+    fn is_anyone_unheard(&self) -> bool {
+        ballot::is_anyone_unheard(self.nodes) || self.sentinels.is_undecided(self.now)
+    }
+
+    /// R4. Where descent and votes, or the votes of replicas and of Sentinels, speak for different ones, all wait for `claim_hold` at
     /// most: in the middle of a failover the replicas still follow the ancestor and most Sentinels name it, but
     /// not for long.
     fn cold_start(&self, node: &NodeState) -> Option<Evidence> {
-        if ballot::is_anyone_unheard(self.nodes) || self.sentinels.is_undecided(self.now) {
-            return self.held(node);
-        }
         if self.contradiction().is_some() {
             return if self.is_contradiction_over() {
                 self.decisive_votes(node)

@@ -63,7 +63,7 @@ pub fn read(node: &NodeState, elected: bool, around: Circumstances<'_>) -> Resul
     if link.syncing {
         return Err(Ineligible::FullSync);
     }
-    if node.is_at(&link.master) {
+    if node.follows_itself {
         return Err(Ineligible::FollowsItself);
     }
     if facts.condition == Condition::MasterDown {

@@ -256,6 +256,11 @@ impl Group {
         &self.nodes
     }
 
+    #[cfg(test)]
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     /// The election.
     pub fn election(&self) -> &Election {
         &self.election
@@ -334,6 +339,7 @@ impl Group {
         self.know_own_addresses();
         self.place_nodes();
         self.find_duplicates();
+        self.find_circles();
         let elections =
             self.election
                 .decide(&self.nodes, &self.sentinels, self.settings.claim_hold, now);
@@ -416,6 +422,21 @@ impl Group {
                     through: listener.name.clone(),
                     barred: listener.reaches.clone(),
                 });
+        }
+    }
+
+    /// A replica whose primary is at an address of its own process.
+    fn find_circles(&mut self) {
+        let follows_itself = |node: &NodeState| {
+            let link = node.facts.as_ref().and_then(Facts::replica);
+            link.is_some_and(|link| {
+                let mut named = self.nodes.iter().filter(|other| other.is_at(&link.master));
+                named.any(|other| other.run_id() == node.run_id())
+            })
+        };
+        let circles: Vec<bool> = self.nodes.iter().map(follows_itself).collect();
+        for (node, follows_itself) in self.nodes.iter_mut().zip(circles) {
+            node.follows_itself = follows_itself;
         }
     }
 

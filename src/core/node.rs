@@ -91,6 +91,8 @@ pub struct NodeState {
     pub own_listener: bool,
     /// R1: another node that is the same process; holds that node's name.
     pub same_as: Option<Arc<str>>,
+    /// Its primary is at an address of its own.
+    pub follows_itself: bool,
     /// R14: it replicates through one of our listeners.
     pub looping: Option<Looping>,
     /// The check state.
@@ -154,6 +156,7 @@ impl NodeState {
             target: None,
             own_listener: false,
             same_as: None,
+            follows_itself: false,
             looping: None,
             health: Health::unknown(now),
             last_check: None,

@@ -9,6 +9,7 @@ mod descent;
 mod foreign;
 mod incumbent;
 mod members;
+mod order;
 mod rest;
 mod sentinels;
 mod switching;

@@ -399,6 +399,8 @@ fn one_that_knows_no_such_group_or_is_no_sentinel_takes_its_vote_back() {
 fn r5_the_named_one_is_taken_alone_though_unproven_and_never_against_another() {
     let mut watch = watched();
     watch.all_name(A, 1).says(A, blank("a", "hist"));
+    assert_eq!(watch.primary(), None, "others may claim");
+    watch.goes_silent(B, 1).goes_silent(C, 1);
     assert_eq!(watch.primary(), Some(A));
 
     let mut watch = watched();
