@@ -122,6 +122,8 @@ table! {
         "Whether the node answers its checks (1) or not (0).";
     NODE_ROLE = "rolecall_node_role", Kind::Gauge, Count, ["group", "node", "role"],
         "1 for the role that the node reported last, 0 for the others.";
+    NODE_FOREIGN = "rolecall_node_foreign", Kind::Gauge, Count, ["group", "node"],
+        "1 while the node holds data of a history that its group never had, so that it serves nothing.";
     NODE_ELIGIBLE = "rolecall_node_eligible", Kind::Gauge, Count, ["listener", "node"],
         "Whether the node may serve new connections of the listener (1) or not (0).";
     NODE_REPLICATION_LAG_BYTES = "rolecall_node_replication_lag_bytes", Kind::Gauge, Bytes, ["group", "node"],
@@ -143,6 +145,11 @@ table! {
         "Time that the group spent without a living elected primary.";
     GROUP_CONFLICT_SECONDS_TOTAL = "rolecall_group_conflict_seconds_total", Kind::Seconds, Seconds, ["group"],
         "Time during which more than one node of the group reported role:master.";
+
+    GROUP_DISSENTING_SENTINELS = "rolecall_group_dissenting_sentinels", Kind::Gauge, Count, ["group"],
+        "Sentinels that name another primary than the elected one, while they are a majority; 0 otherwise.";
+    GROUP_DISSENT_SECONDS_TOTAL = "rolecall_group_dissent_seconds_total", Kind::Seconds, Seconds, ["group"],
+        "Time during which a majority of the Sentinels named another primary than the elected one.";
 
     PROCESS_CPU_SECONDS_TOTAL = "process_cpu_seconds_total", Kind::Seconds, Seconds, [],
         "Processor time used, in user mode and in the kernel.";

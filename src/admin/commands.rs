@@ -104,7 +104,7 @@ async fn obey(uri: &Uri, sources: &Sources) -> Result<Response<Body>, Refusal> {
     };
     match command {
         Command::Order => {
-            let query = Query::parse(uri, &["group", "order"])?;
+            let query = Query::parse(uri, &["group", "order", "accept_history"])?;
             Ok(ask::json(&order(sources, &decoded(name)?, &query).await?))
         }
         Command::Reload => {

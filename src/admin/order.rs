@@ -9,7 +9,7 @@ use super::query::Query;
 use super::sources::Sources;
 use crate::api::{NodeOrder, Ordered};
 use crate::core::group::Group;
-use crate::core::ids::ListenerId;
+use crate::core::ids::{GroupId, ListenerId, NodeId};
 use crate::core::node::{NodeState, Order};
 use crate::core::pick::takers;
 use crate::core::time::in_words;
@@ -28,9 +28,12 @@ pub(super) async fn order(
         return Err(Refusal::new(StatusCode::CONFLICT, why));
     }
     let (group_id, node_id) = (group.view().id, node.settings.id);
+    let accepts = query.flag("accept_history")?;
+    if accepts {
+        accept_history(sources, order, group_id, node_id).await?;
+    }
     if !sources.control.order(group_id, node_id, order).await {
-        let why = "the proxy is ending, and takes no orders";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why));
+        return Err(ending());
     }
     let after = sources.control.look().await;
     let after = after.iter().find(|group| group.view().id == group_id);
@@ -56,7 +59,34 @@ pub(super) async fn order(
         text: String::new(),
     };
     ordered.text = words(&ordered, &patience(sources, group));
+    if accepts {
+        ordered.text += ". Its history is the group's from now on: nodes of another one serve nothing until they \
+                         are in sync with it";
+    }
     Ok(ordered)
+}
+
+fn ending() -> Refusal {
+    let why = "the proxy is ending, and takes no orders";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why)
+}
+
+/// R17: an operator says in words that a group's data were replaced on purpose.
+async fn accept_history(
+    sources: &Sources,
+    order: Order,
+    group: GroupId,
+    node: NodeId,
+) -> Result<(), Refusal> {
+    if order != Order::Ready {
+        return Err("accept_history goes with order=ready only"
+            .to_owned()
+            .into());
+    }
+    let accepted = sources.control.accept_history(group, node).await;
+    accepted
+        .ok_or_else(ending)?
+        .map_err(|why| Refusal::new(StatusCode::CONFLICT, why.to_string()))
 }
 
 fn wanted(query: &Query) -> Result<Order, Refusal> {

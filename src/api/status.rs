@@ -79,6 +79,9 @@ pub struct GroupStatus {
 pub enum GroupState {
     /// An elected primary lives and takes new writes, and nobody else claims.
     Ok,
+    /// The same, and yet the group lacks something: the primary refuses writes (MISCONF, NOREPLICAS), Sentinels
+    /// name another one, or a node holds data of another history.
+    Degraded,
     /// The primary hands its role over, an operator's switchover is under way, or an operator drains it.
     Handover,
     /// Several claim to be primary; an elected one still gets the writes if there is one.

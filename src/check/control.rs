@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::model::{GroupConfig, ListenerConfig};
-use crate::core::group::Group;
+use crate::core::group::{AcceptRefusal, Group};
 use crate::core::ids::{GroupId, NodeId};
 use crate::core::node::Order;
 use crate::core::time::Moment;
@@ -19,6 +19,8 @@ pub(super) enum Command {
     Look(oneshot::Sender<Group>),
     /// An operator's order for a node.
     Order(NodeId, Order, oneshot::Sender<()>),
+    /// The history of a node is the group's from now on (R17).
+    AcceptHistory(NodeId, oneshot::Sender<Result<(), AcceptRefusal>>),
     /// New write connections are parked until then at the latest, or no longer.
     HoldWrites(Option<Moment>, oneshot::Sender<()>),
     /// Another configuration. Nodes that go leave at that moment at the latest.
@@ -64,6 +66,23 @@ impl Control {
     pub async fn order(&self, group: GroupId, node: NodeId, order: Order) -> bool {
         let (done, asked) = oneshot::channel();
         self.send(group, Command::Order(node, order, done)).await && asked.await.is_ok()
+    }
+
+    /// R17: takes the history of a node for the group's. When it returns, the view that follows is published. None
+    /// when the monitor has ended.
+    ///
+    /// # Errors
+    /// Why it is not accepted.
+    pub async fn accept_history(
+        &self,
+        group: GroupId,
+        node: NodeId,
+    ) -> Option<Result<(), AcceptRefusal>> {
+        let (done, asked) = oneshot::channel();
+        if !self.send(group, Command::AcceptHistory(node, done)).await {
+            return None;
+        }
+        asked.await.ok()
     }
 
     /// Parks new write connections of a group until then at the latest, or no longer. When it returns, the

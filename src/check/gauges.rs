@@ -12,7 +12,7 @@ use crate::core::event::{Event, EventKind};
 use crate::core::group::Group;
 use crate::core::health::Status;
 use crate::core::ids::{GroupId, ListenerId, NodeId};
-use crate::core::node::NodeState;
+use crate::core::node::{Kin, NodeState};
 use crate::core::outcome::{Outcome, Report};
 use crate::core::time::Moment;
 use crate::metrics;
@@ -29,8 +29,10 @@ pub(super) struct Gauges {
     primary_changes: Counter,
     without_primary: Counter,
     conflict: Counter,
+    dissenting: Gauge,
+    dissent: Counter,
     followed: Moment,
-    state: (bool, bool),
+    state: (bool, bool, bool),
 }
 
 /// Which nodes one listener may use.
@@ -47,6 +49,7 @@ struct NodeGauges {
     name: String,
 
     up: Gauge,
+    foreign: Gauge,
     roles: [Gauge; 3],
     primary: Gauge,
     lag_bytes: Gauge,
@@ -70,8 +73,10 @@ impl Gauges {
                 metrics::GROUP_WITHOUT_PRIMARY_SECONDS_TOTAL, "group" => name()
             ),
             conflict: counter!(metrics::GROUP_CONFLICT_SECONDS_TOTAL, "group" => name()),
+            dissenting: gauge!(metrics::GROUP_DISSENTING_SENTINELS, "group" => name()),
+            dissent: counter!(metrics::GROUP_DISSENT_SECONDS_TOTAL, "group" => name()),
             followed: now,
-            state: (true, false),
+            state: (true, false, false),
         };
         for node in &group.nodes {
             gauges.add(node.id, &node.name);
@@ -179,6 +184,7 @@ impl Gauges {
                 .is_some_and(|primary| primary.node == node.settings.id);
             gauges.primary.set(flag(elected && living));
             gauges.up.set(flag(is_up(node)));
+            gauges.foreign.set(flag(node.kin == Kin::Foreign));
             // Unknown is no number: NaN shows as a gap instead of as "no lag".
             let lag_bytes = node.lag.bytes().map_or(f64::NAN, figure);
             let lag_seconds = node.lag.age(now).map_or(f64::NAN, |age| age.as_secs_f64());
@@ -209,15 +215,25 @@ impl Gauges {
 
     fn pass_time(&mut self, group: &Group, now: Moment) {
         let passed: Duration = now.since(self.followed);
-        let (without_primary, conflict) = self.state;
+        let (without_primary, conflict, dissent) = self.state;
         if without_primary {
             metrics::add_seconds(&self.without_primary, passed);
         }
         if conflict {
             metrics::add_seconds(&self.conflict, passed);
         }
+        if dissent {
+            metrics::add_seconds(&self.dissent, passed);
+        }
+        let named = group.dissent(now).map_or(0, |named| named.sentinels.len());
+        self.dissenting
+            .set(f64::from(u32::try_from(named).unwrap_or(u32::MAX)));
         self.followed = now;
-        self.state = (!group.has_living_primary(), group.claimants() > 1);
+        self.state = (
+            !group.has_living_primary(),
+            group.claimants() > 1,
+            named > 0,
+        );
     }
 }
 
@@ -276,6 +292,7 @@ impl NodeGauges {
         Self {
             name: node.to_owned(),
             up: gauge!(metrics::NODE_UP, &labels),
+            foreign: gauge!(metrics::NODE_FOREIGN, &labels),
             roles: ROLES.map(|role| gauge!(metrics::NODE_ROLE, &with("role", role))),
             primary: gauge!(metrics::GROUP_PRIMARY, &labels),
             lag_bytes: gauge!(metrics::NODE_REPLICATION_LAG_BYTES, &labels),

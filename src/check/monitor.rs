@@ -181,6 +181,11 @@ impl Monitor {
                 self.settle();
                 let _ = done.send(());
             }
+            Command::AcceptHistory(node, done) => {
+                let accepted = self.group.accept_history(node, clock::now());
+                self.settle();
+                let _ = done.send(accepted);
+            }
             Command::Order(node, order, done) => {
                 self.group.order(node, order, clock::now());
                 self.settle();

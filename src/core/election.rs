@@ -317,7 +317,7 @@ impl Election {
     }
 
     fn tell_conflict(&mut self, nodes: &[NodeState], events: &mut Vec<EventKind>) {
-        let claimants: Vec<&NodeState> = nodes.iter().filter(|node| node.is_claimant()).collect();
+        let claimants: Vec<&NodeState> = nodes.iter().filter(|node| node.claims()).collect();
         let ids: Vec<NodeId> = match claimants.len() {
             0 | 1 => Vec::new(),
             _ => claimants.iter().map(|node| node.settings.id).collect(),

@@ -278,7 +278,7 @@ impl Group {
 
     /// How many nodes claim to be primary.
     pub fn claimants(&self) -> usize {
-        self.nodes.iter().filter(|node| node.is_claimant()).count()
+        self.nodes.iter().filter(|node| node.claims()).count()
     }
 
     /// What happened since this was last asked.

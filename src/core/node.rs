@@ -363,9 +363,14 @@ impl NodeState {
             && standalone
     }
 
-    /// A claimant: its fresh check says role:master, and it may be elected.
+    /// A claimant: its fresh check says role:master.
+    pub fn claims(&self) -> bool {
+        self.is_admitted() && self.fresh_facts().is_some_and(Facts::claims)
+    }
+
+    /// A claimant that may be elected: its data are the group's.
     pub fn is_claimant(&self) -> bool {
-        self.takes_part() && self.fresh_facts().is_some_and(Facts::claims)
+        self.takes_part() && self.claims()
     }
 
     /// It claimed when it last answered, and is not known to be gone: a claimant, or one that is silent

@@ -28,6 +28,7 @@ function nodeState(node, chosen) {
 
 const GROUP_WORDS = {
   ok: ["calm", "OK"],
+  degraded: ["look", "Degraded"],
   handover: ["look", "Handover"],
   conflict: ["look", "Conflict"],
   "no-primary": ["bad", "No primary"],

@@ -9,13 +9,14 @@ use crate::core::election::{Incumbent, Standing};
 use crate::core::facts::Condition;
 use crate::core::group::Group;
 use crate::core::ids::GroupId;
-use crate::core::node::NodeState;
+use crate::core::node::{Kin, NodeState};
 use crate::core::reason::Ineligible;
 use crate::core::snapshot::NodeView;
+use crate::core::time::Moment;
 
 impl Picture<'_> {
     pub(super) fn group(&self, group: &Group) -> GroupStatus {
-        let state = state(group);
+        let state = state(group, self.now);
         let nodes = group.nodes().iter().zip(&group.view().nodes);
         GroupStatus {
             name: group.view().name.to_string(),
@@ -71,24 +72,64 @@ impl Picture<'_> {
             ),
             Some(Err(reason)) => format!(
                 "no primary: {name}, elected at {elected}, {}: new writes wait until it is back or another \
-                 is elected{waiting}",
-                reason.explain(self.now)
+                 is elected{}{waiting}",
+                reason.explain(self.now),
+                self.named_unseen(group)
+                    .map_or_else(String::new, |words| format!("; {words}"))
             ),
             Some(Ok(())) if state == GroupState::Conflict => format!(
-                "{} claim to be primary; {name} keeps the writes, primary since {elected}: {why}",
-                list(&claimants(group))
+                "{} claim to be primary; {name} keeps the writes, primary since {elected}: {why}{}",
+                list(&claimants(group)),
+                self.reservations(group)
             ),
             _ => format!(
-                "{name} is primary since {elected}: {why}{}",
-                remark(group, holder)
+                "{name} is primary since {elected}: {why}{}{}",
+                remark(group, holder),
+                self.reservations(group)
             ),
         }
     }
 
+    /// What will not stay as it is although writes go to the primary: Sentinels that name another, nodes with
+    /// another history.
+    fn reservations(&self, group: &Group) -> String {
+        let mut text = String::new();
+        if let Some(named) = group.dissent(self.now) {
+            let normal = if group.expects_dissent() {
+                ": normal for some seconds after a failover of theirs"
+            } else {
+                " and are about to make this one a replica: what is written to it until then is lost"
+            };
+            let _infallible = write!(text, "; {named}{normal}");
+        }
+        let foreign: Vec<&str> = foreign(group).map(|node| &*node.settings.name).collect();
+        if !foreign.is_empty() {
+            let _infallible = write!(text, "; {} of another history (R17)", hold(&foreign));
+        }
+        text
+    }
+
+    /// R18: whom the Sentinels name, where that is nobody who answers, and what cures it.
+    fn named_unseen(&self, group: &Group) -> Option<String> {
+        let named = group.named_unseen(self.now)?;
+        let cure = if named.down {
+            "have them watch the right one: SENTINEL REMOVE and SENTINEL MONITOR with its address, on each"
+        } else {
+            "they reach it and this proxy does not: look at the network between"
+        };
+        Some(format!("{named}; {cure}"))
+    }
+
     /// Nobody holds the election: what became of the last primary, and why nobody follows.
     fn why_nobody(&self, group: &Group) -> String {
-        let claimants = claimants(group);
+        let able = group.nodes().iter().filter(|node| node.is_claimant());
+        let claimants: Vec<&str> = able.map(|node| &*node.settings.name).collect();
         let mut text = match claimants.len() {
+            0 if is_wholly_foreign(group) => {
+                "no primary: every node that answers holds data of a history that this group never had; if that \
+                 is meant, accept it with `rolecall ready NODE --accept-history`"
+                    .to_owned()
+            }
             0 => "no primary".to_owned(),
             1 => format!(
                 "no primary: {} claims to be, and waits for evidence",
@@ -103,6 +144,9 @@ impl Picture<'_> {
         if let Some((last, Standing::Lost(why, at))) = group.election().incumbent() {
             let ended = since(*at, self.now);
             let _infallible = write!(text, "; {} lost the election at {ended}: {why}", last.name);
+        }
+        if let Some(words) = self.named_unseen(group) {
+            let _infallible = write!(text, "; {words}");
         }
         let others = group.nodes().iter().zip(&group.view().nodes);
         let clauses: Vec<String> = others
@@ -129,7 +173,22 @@ impl Picture<'_> {
     }
 }
 
-fn state(group: &Group) -> GroupState {
+fn foreign(group: &Group) -> impl Iterator<Item = &NodeState> {
+    group.nodes().iter().filter(|node| node.kin == Kin::Foreign)
+}
+
+/// Every node that answers, and could be primary or serve, holds another history.
+fn is_wholly_foreign(group: &Group) -> bool {
+    let mut heard = group.nodes().iter().filter(|node| node.fresh).peekable();
+    heard.peek().is_some() && heard.all(|node| node.kin == Kin::Foreign)
+}
+
+fn hold(names: &[&str]) -> String {
+    let verb = if names.len() == 1 { "holds" } else { "hold" };
+    format!("{} {verb} data", list(names))
+}
+
+fn state(group: &Group, now: Moment) -> GroupState {
     let Some(holder) = group.election().holder() else {
         return if group.claimants() > 1 {
             GroupState::Conflict
@@ -144,9 +203,19 @@ fn state(group: &Group) -> GroupState {
             GroupState::Handover
         }
         Some(Ok(())) if group.claimants() > 1 => GroupState::Conflict,
+        Some(Ok(())) if is_degraded(group, holder, now) => GroupState::Degraded,
         Some(Ok(())) => GroupState::Ok,
         _ => GroupState::NoPrimary,
     }
+}
+
+/// The primary takes new connections, and somebody should look all the same.
+fn is_degraded(group: &Group, holder: &Incumbent, now: Moment) -> bool {
+    let mut nodes = group.nodes().iter();
+    let node = nodes.find(|node| node.settings.id == holder.node);
+    node.is_some_and(|node| stalled(node).is_some())
+        || (group.dissent(now).is_some() && !group.expects_dissent())
+        || foreign(group).any(|node| node.fresh && node.is_wanted())
 }
 
 fn elected_view<'g>(group: &'g Group, holder: &Incumbent) -> Option<&'g NodeView> {
@@ -154,7 +223,7 @@ fn elected_view<'g>(group: &'g Group, holder: &Incumbent) -> Option<&'g NodeView
 }
 
 fn claimants(group: &Group) -> Vec<&str> {
-    let claim = group.nodes().iter().filter(|node| node.is_claimant());
+    let claim = group.nodes().iter().filter(|node| node.claims());
     claim.map(|node| &*node.settings.name).collect()
 }
 
@@ -164,8 +233,8 @@ fn remark(group: &Group, holder: &Incumbent) -> String {
     let Some(node) = nodes.find(|node| node.settings.id == holder.node) else {
         return String::new();
     };
-    if is_stalled(node) {
-        return "; it refuses writes, because it cannot save to disk (-MISCONF)".to_owned();
+    if let Some(words) = stalled(node) {
+        return format!("; it {words}");
     }
     match node.health.time_outs() {
         0 => String::new(),
@@ -174,10 +243,15 @@ fn remark(group: &Group, holder: &Incumbent) -> String {
     }
 }
 
-/// R8: it lives, and refuses writes.
-pub(super) fn is_stalled(node: &NodeState) -> bool {
-    let facts = node.facts.as_ref();
-    facts.is_some_and(|facts| facts.claims() && facts.condition == Condition::Misconf)
+/// R8, R19: why it refuses writes although it lives.
+pub(super) fn stalled(node: &NodeState) -> Option<&'static str> {
+    let facts = node.facts.as_ref().filter(|facts| facts.claims())?;
+    if facts.condition == Condition::Misconf {
+        return Some("refuses writes, because it cannot save to disk (-MISCONF)");
+    }
+    facts
+        .lacks_replicas()
+        .then_some("refuses writes: NOREPLICAS, fewer good replicas than min-replicas-to-write")
 }
 
 fn sentinels(group: &Group) -> Vec<SentinelStatus> {

@@ -1,7 +1,7 @@
 //! One node: its role, what it may take, and why not more.
 
 use super::Picture;
-use super::group::is_stalled;
+use super::group::stalled;
 use super::words::moment;
 use crate::api::{LastCheck, NodeOrder, NodeRole, NodeStatus, Serves};
 use crate::core::facts::Facts;
@@ -83,8 +83,7 @@ impl Picture<'_> {
             )),
         };
         if view.write.is_ok() {
-            if is_stalled(state) {
-                let words = "refuses writes, because it cannot save to disk (-MISCONF)";
+            if let Some(words) = stalled(state) {
                 return (Serves::Writes, Some(words.to_owned()), true);
             }
             let trouble = silent.is_some();

@@ -97,6 +97,13 @@ pub(super) enum AdminCommand {
     Ready {
         #[command(flatten)]
         node: NodeArgs,
+        /// Its data replaced the group's on purpose: take its replication history for the group's
+        ///
+        /// Nodes of another history serve no reads and are not elected. After a migration from another group all
+        /// nodes are so, and connections wait until one is accepted. Refused while a node that answers still
+        /// holds the group's own history.
+        #[arg(long)]
+        accept_history: bool,
     },
     /// Have the proxy read its configuration again; prints what changed
     ///
@@ -220,7 +227,17 @@ pub(super) fn run(command: AdminCommand) -> ExitCode {
             timeout,
         } => orders::drain(&node, wait.then_some(timeout)),
         AdminCommand::Maintenance { node } => orders::order(&node, "maintenance"),
-        AdminCommand::Ready { node } => orders::order(&node, "ready"),
+        AdminCommand::Ready {
+            node,
+            accept_history,
+        } => orders::order(
+            &node,
+            if accept_history {
+                "ready&accept_history=1"
+            } else {
+                "ready"
+            },
+        ),
         AdminCommand::Reload { target } => plans::reload(&target),
         AdminCommand::Switchover {
             group,

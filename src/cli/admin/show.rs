@@ -52,6 +52,7 @@ fn head(status: &Status, style: Style) -> String {
 fn group(group: &GroupStatus, style: Style) -> String {
     let (word, tint) = match group.state {
         GroupState::Ok => ("OK", Tint::Good),
+        GroupState::Degraded => ("DEGRADED", Tint::Warn),
         GroupState::Handover => ("HANDOVER", Tint::Warn),
         GroupState::Conflict => ("CONFLICT", Tint::Bad),
         GroupState::NoPrimary => ("NO PRIMARY", Tint::Bad),

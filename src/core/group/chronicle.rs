@@ -39,9 +39,14 @@ impl Group {
             let role: Arc<str> = match (facts.mode, facts.replica()) {
                 (Mode::Sentinel, _) => "a Sentinel".into(),
                 (Mode::Cluster, _) => "a node of Redis Cluster".into(),
+                (Mode::Standalone, Some(_)) if node.follows_itself => "replica of itself".into(),
                 (Mode::Standalone, Some(link)) => format!("replica of {}", link.master).into(),
                 (Mode::Standalone, None) if facts.condition == Condition::Misconf => {
                     "primary, stalled: it refuses writes because it cannot save to disk (-MISCONF)"
+                        .into()
+                }
+                (Mode::Standalone, None) if facts.lacks_replicas() => {
+                    "primary, stalled: it refuses writes because it has too few replicas (-NOREPLICAS)"
                         .into()
                 }
                 (Mode::Standalone, None) => "primary".into(),

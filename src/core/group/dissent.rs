@@ -46,6 +46,15 @@ impl Group {
             .then(|| self.sentinels.naming_another(&self.nodes, node, now))?
     }
 
+    /// Whether Sentinels announced the promotion of the elected one a moment ago: until all of them have switched
+    /// they disagree.
+    pub fn expects_dissent(&self) -> bool {
+        self.election.holder().is_some_and(|holder| {
+            let mut expected = self.dissent.expected.iter();
+            expected.any(|(node, _)| *node == holder.node)
+        })
+    }
+
     /// Whom a majority of the Sentinels names, where that is nobody who answers us.
     pub fn named_unseen(&self, now: Moment) -> Option<Named> {
         self.sentinels.naming_unseen(&self.nodes, now)
@@ -54,11 +63,7 @@ impl Group {
     pub(super) fn tell_dissent(&mut self, now: Moment) {
         self.dissent.expected.retain(|(_, until)| now < *until);
         let holder = self.election.holder();
-        let is_expected = holder.is_some_and(|holder| {
-            let mut expected = self.dissent.expected.iter();
-            expected.any(|(node, _)| *node == holder.node)
-        });
-        let named = self.dissent(now).filter(|_| !is_expected);
+        let named = self.dissent(now).filter(|_| !self.expects_dissent());
         let same_place = |a: &Option<Named>, b: &Option<Named>| {
             a.as_ref().map(|named| &named.place) == b.as_ref().map(|named| &named.place)
         };
