@@ -74,7 +74,9 @@
 //! - *A replica that is silent* for less than `fall` stays in the electorate, though it convinces nobody: a
 //!   missed check must not make a majority of a minority (R11).
 //! - *A node that an operator or a reload took out* still holds back the hold while a replica is linked to it.
-//! - *Discovery* asks for more than half of the configured Sentinels, for a node to come and for it to go.
+//! - *Discovery* asks for more than half of the configured Sentinels, for a node to come and for it to go. Of one
+//!   process behind two learned addresses the one that more Sentinels list is kept; the holder of the election
+//!   stays, or its write sessions would be closed for a name.
 //! - *`admin` may use `check::Control`*, `proxy::Loads` and `switchover::Director`: whoever answers operators asks
 //!   the owners, by channel.
 //! - *The allocator* is mimalloc: of a session's objects most are aligned to 128 bytes, which glibc pays for

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::liar::Liar;
+use common::net::free_address;
 use common::redis::{RedisNode, redis_group};
 use common::rolecall::Rolecall;
 use common::sentinel::{MASTER_NAME, Sentinel, sentinels};
@@ -113,4 +114,53 @@ fn one_lying_sentinel_of_three_teaches_nothing() {
         !proxy.log().contains(&words)
     });
     assert_eq!(proxy.node_of("redis-rw"), "redis-1");
+}
+
+#[test]
+fn r1_a_replica_that_announces_another_address_keeps_its_sessions_and_is_read_there() {
+    let a = RedisNode::primary("redis-1");
+    let (old, new) = (free_address(), free_address().ip());
+    let both = format!("{} {new}", old.ip());
+    let b = RedisNode::builder("redis-2")
+        .at(old)
+        .option("bind", &both)
+        .replica_of(a.address())
+        .start();
+    b.wait_in_sync();
+    let sentinels = sentinels(3, &a, 1);
+    let proxy = discovering(&[&a], &addresses(&sentinels)).start();
+    wait_reads(&proxy, &b);
+    let mut session = proxy.client("redis-ro");
+    assert_eq!(session.node(), "redis-2");
+
+    // It announces another address. The Sentinels keep the old one beside it, until one is reset.
+    b.must(&["CONFIG", "SET", "replica-announce-ip", &new.to_string()]);
+    a.must(&["CLIENT", "KILL", "TYPE", "replica"]);
+    for sentinel in &sentinels {
+        eventually(SOON, "both addresses are listed", || {
+            sentinel.field("num-slaves") == "2"
+        });
+    }
+    let reply = sentinels[0].cmd(&["SENTINEL", "RESET", MASTER_NAME]);
+    assert_eq!(reply.text(), "1");
+    let new = SocketAddr::new(new, old.port()).to_string();
+    let eligible = |node: &str| {
+        let labels = [("listener", "redis-ro"), ("node", node)];
+        proxy.is("rolecall_node_eligible", &labels, 1.0)
+    };
+    let leaves = format!("{old} is taken out");
+    eventually(SOON * 4, "the new address takes its place", || {
+        proxy.log().contains(&leaves) && eligible(&new)
+    });
+    assert!(!eligible(&old.to_string()));
+    assert_eq!(proxy.client("redis-ro").node(), "redis-2");
+    assert_eq!(session.node(), "redis-2", "its session is open");
+    let gone = format!("{old} is dropped");
+    assert!(!proxy.log().contains(&gone), "it has a session");
+    drop(session);
+    proxy.wait_log(&[&gone]);
+    let again = format!("{old} was learned");
+    throughout(Duration::from_secs(12), "it is not learned again", || {
+        proxy.log().matches(&again).count() == 1
+    });
 }

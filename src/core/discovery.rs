@@ -4,7 +4,13 @@
 //! another group under the same name, teaches us nothing. It is let go when more than half answer, no
 //! majority has listed it for [`FORGET_AFTER`], and it was learned; what is written down stays.
 //! Sentinels that are away change nothing. A learned node is unknown until checked like any other (R1).
+//!
+//! One process that is listed under two addresses is one node (R1). The address that more Sentinels list is
+//! kept; of equals the one that holds the election, else the one that was learned first. The other is let
+//! go as soon as both are known to be one process. The node that holds the election is not let go: its
+//! write sessions would be closed.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::facts::{HostPort, RunId};
@@ -68,11 +74,12 @@ impl Discovery {
         }
     }
 
-    /// What is to be done now. `own` says whether an address is one of our own listeners: a replica
-    /// that replicates through us shows at the primary under our address.
+    /// What is to be done now. `holder` is the node that holds the election. `own` says whether an address is
+    /// one of our own listeners: a replica that replicates through us shows at the primary under our address.
     pub(super) fn changes(
         &mut self,
         nodes: &[NodeState],
+        holder: Option<NodeId>,
         own: impl Fn(&HostPort) -> bool,
         now: Moment,
     ) -> Vec<Change> {
@@ -80,13 +87,13 @@ impl Discovery {
             return Vec::new();
         }
         let wanted = self.listed_by_majority();
-        let mut changes = self.follow_missing(nodes, &wanted, now);
+        let mut changes = self.follow_missing(nodes, &wanted, holder, now);
         let learned = nodes.iter().filter(|node| node.learned).count();
         let unknown = wanted.iter().filter(|listed| {
             // One that no Sentinel has ever asked may be an address where nobody is.
             listed.run_id.is_some()
                 && !own(&listed.address)
-                && !nodes.iter().any(|node| is_same(node, listed))
+                && !nodes.iter().any(|node| self.is_known_at(node, listed))
         });
         // Before the written nodes have told who they are, they cannot be recognised by their runs.
         let written = nodes.iter().filter(|node| !node.learned && !node.leaving);
@@ -112,6 +119,7 @@ impl Discovery {
         &mut self,
         nodes: &[NodeState],
         wanted: &[Listed],
+        holder: Option<NodeId>,
         now: Moment,
     ) -> Vec<Change> {
         let majority_answers = self.is_majority(self.lists.iter().flatten().count());
@@ -119,8 +127,8 @@ impl Discovery {
         let mut missing = Vec::new();
         for node in nodes.iter().filter(|node| node.learned) {
             let id = node.settings.id;
-            if is_alias(nodes, node) {
-                if !node.leaving {
+            if self.is_superseded(nodes, node, holder) {
+                if !node.leaving && holder != Some(id) {
                     changes.push(Change::Retire(id));
                 }
                 continue;
@@ -152,11 +160,8 @@ impl Discovery {
         let mut wanted: Vec<Listed> = Vec::new();
         for listed in lists().flatten() {
             let address = &listed.address;
-            let count = lists()
-                .filter(|list| list.iter().any(|other| other.address == *address))
-                .count();
             let known = wanted.iter().any(|other| other.address == *address);
-            if !known && self.is_majority(count) {
+            if !known && self.is_majority(self.count(address)) {
                 wanted.push(listed.clone());
             }
         }
@@ -166,12 +171,63 @@ impl Discovery {
     fn is_majority(&self, count: usize) -> bool {
         count * 2 > self.lists.len()
     }
-}
 
-/// Whether it turned out to be another address of a node that is written down.
-fn is_alias(nodes: &[NodeState], learned: &NodeState) -> bool {
-    let mut written = nodes.iter().filter(|node| !node.learned && !node.leaving);
-    learned.run_id().is_some() && written.any(|node| node.run_id() == learned.run_id())
+    /// How many Sentinels list this address.
+    fn count(&self, address: &HostPort) -> usize {
+        let lists = self.lists.iter().flatten();
+        lists
+            .filter(|list| list.iter().any(|listed| listed.address == *address))
+            .count()
+    }
+
+    /// Whether nothing is to be learned at a listed address: a node is there, or a node is the same process
+    /// at an address that is as good. A learned one that does not answer, or that fewer Sentinels list, is
+    /// at no such address.
+    fn is_known_at(&self, node: &NodeState, listed: &Listed) -> bool {
+        let as_good = || {
+            let own = node.settings.address.as_ref();
+            let own = own.map_or(0, |address| self.count(address));
+            !node.learned || (!node.is_gone() && own >= self.count(&listed.address))
+        };
+        node.is_at(&listed.address) || (is_same(node, listed) && as_good())
+    }
+
+    /// Whether a learned node is another address of a process that has a better one: one that is written
+    /// down, or a learned one that answers and ranks before it.
+    fn is_superseded(
+        &self,
+        nodes: &[NodeState],
+        learned: &NodeState,
+        holder: Option<NodeId>,
+    ) -> bool {
+        let is_before = |other: &NodeState| {
+            // In the order in which they were learned.
+            let place = |node: &NodeState| {
+                let mut all = nodes.iter();
+                all.position(|known| known.settings.id == node.settings.id)
+            };
+            let rank = |node: &NodeState| {
+                let address = node.settings.address.as_ref();
+                let listed = address.map_or(0, |address| self.count(address));
+                let holds = holder == Some(node.settings.id);
+                (
+                    node.leaving,
+                    node.is_gone(),
+                    Reverse(listed),
+                    !holds,
+                    place(node),
+                )
+            };
+            rank(other) < rank(learned)
+        };
+        let mut others = nodes.iter().filter(|other| !other.leaving);
+        learned.run_id().is_some()
+            && others.any(|other| {
+                other.settings.id != learned.settings.id
+                    && other.run_id() == learned.run_id()
+                    && (!other.learned || (!other.is_gone() && is_before(other)))
+            })
+    }
 }
 
 /// Whether a check of it has come to an end, whatever it brought.
@@ -186,158 +242,4 @@ fn is_same(node: &NodeState, listed: &Listed) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::health::Thresholds;
-    use crate::core::node::NodeSettings;
-    use crate::core::outcome::Outcome;
-    use crate::core::sample::{at, primary, report};
-
-    const LIMITS: Thresholds = Thresholds { fall: 6, rise: 2 };
-
-    fn place(last: u8) -> HostPort {
-        HostPort::new(&format!("10.1.1.{last}"), 6379)
-    }
-
-    fn node(id: u32, learned: bool) -> NodeState {
-        let settings = NodeSettings {
-            id: NodeId(id),
-            name: format!("redis-{id}").into(),
-            address: Some(place(u8::try_from(id).unwrap())),
-            local: false,
-            weight: 1,
-        };
-        let mut node = NodeState::new(settings, at(0));
-        node.learned = learned;
-        node.fold(&report(at(0), Outcome::Refused), LIMITS);
-        node
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "as Sentinels are told of")]
-    fn list(places: &[u8]) -> Option<Vec<Listed>> {
-        let listed = |last: &u8| Listed {
-            address: place(*last),
-            run_id: Some(RunId(format!("run at {last}").into())),
-        };
-        Some(places.iter().map(listed).collect())
-    }
-
-    fn told(lists: &[Option<Vec<Listed>>]) -> Discovery {
-        let mut discovery = Discovery::new(lists.len());
-        for (index, list) in lists.iter().enumerate() {
-            discovery.hear(index, list.clone());
-        }
-        discovery
-    }
-
-    fn changes(discovery: &mut Discovery, nodes: &[NodeState], millis: u64) -> Vec<Change> {
-        discovery.changes(nodes, |_| false, at(millis))
-    }
-
-    #[test]
-    fn a_majority_teaches_and_one_alone_does_not() {
-        let nodes = [node(1, false)];
-        let mut discovery = told(&[list(&[1, 2]), list(&[1, 2, 66]), None]);
-        assert_eq!(
-            changes(&mut discovery, &nodes, 1),
-            [Change::Learn(place(2))]
-        );
-        let mut discovery = told(&[list(&[1, 2]), None, None]);
-        assert_eq!(changes(&mut discovery, &nodes, 1), [], "one of three");
-    }
-
-    #[test]
-    fn what_is_known_by_address_or_run_or_is_ourselves_is_not_learned() {
-        let mut known = node(1, false);
-        let facts = primary("run-1", "history");
-        known.fold(&report(at(1), Outcome::Answered(Box::new(facts))), LIMITS);
-        let behind_nat = Listed {
-            address: place(77),
-            run_id: Some(RunId("run-1".into())),
-        };
-        let mut discovery = told(&[Some(vec![behind_nat])]);
-        assert_eq!(changes(&mut discovery, &[known.clone()], 2), []);
-        let mut discovery = told(&[list(&[1, 9])]);
-        let ours = |address: &HostPort| *address == place(9);
-        assert_eq!(discovery.changes(&[known], ours, at(2)), []);
-    }
-
-    #[test]
-    fn before_the_written_nodes_were_heard_and_without_a_run_nothing_is_learned() {
-        let mut silent = node(1, false);
-        silent.last_check = None;
-        let mut discovery = told(&[list(&[1, 2])]);
-        assert_eq!(changes(&mut discovery, &[silent], 1), []);
-        let nobody = Listed {
-            address: place(2),
-            run_id: None,
-        };
-        let mut discovery = told(&[Some(vec![nobody])]);
-        assert_eq!(changes(&mut discovery, &[node(1, false)], 1), []);
-    }
-
-    #[test]
-    fn an_alias_of_a_written_node_goes_at_once() {
-        let said = || Outcome::Answered(Box::new(primary("run-1", "history")));
-        let (mut written, mut alias) = (node(1, false), node(2, true));
-        alias.fold(&report(at(1), said()), LIMITS);
-        let mut discovery = told(&[list(&[1, 2])]);
-        let nodes = [written.clone(), alias.clone()];
-        assert_eq!(changes(&mut discovery, &nodes, 1), []);
-        written.fold(&report(at(2), said()), LIMITS);
-        let nodes = [written, alias];
-        let gone = [Change::Retire(NodeId(2))];
-        assert_eq!(changes(&mut discovery, &nodes, 2), gone);
-    }
-
-    #[test]
-    fn a_learned_node_goes_when_a_majority_has_not_listed_it_for_long() {
-        let mut nodes = [node(1, false), node(2, true)];
-        let mut discovery = told(&[list(&[1]), list(&[1]), None]);
-        assert_eq!(changes(&mut discovery, &nodes, 1000), []);
-        assert_eq!(discovery.next_deadline(), Some(at(31_000)));
-        assert_eq!(changes(&mut discovery, &nodes, 30_999), []);
-        assert_eq!(
-            changes(&mut discovery, &nodes, 31_000),
-            [Change::Retire(NodeId(2))]
-        );
-        nodes[1].leaving = true;
-        assert_eq!(changes(&mut discovery, &nodes, 31_001), [], "once");
-        assert_eq!(discovery.next_deadline(), None);
-        discovery.hear(0, list(&[1, 2]));
-        discovery.hear(1, list(&[1, 2]));
-        assert_eq!(
-            changes(&mut discovery, &nodes, 32_000),
-            [Change::Return(NodeId(2))]
-        );
-    }
-
-    #[test]
-    fn sentinels_that_are_away_change_nothing() {
-        let nodes = [node(1, false), node(2, true)];
-        let mut discovery = told(&[list(&[1]), None, None]);
-        assert_eq!(changes(&mut discovery, &nodes, 1), []);
-        assert_eq!(changes(&mut discovery, &nodes, 60_000), []);
-        assert_eq!(discovery.next_deadline(), None);
-    }
-
-    #[test]
-    fn one_that_is_listed_again_in_time_is_not_missed() {
-        let nodes = [node(1, false), node(2, true)];
-        let mut discovery = told(&[list(&[1])]);
-        changes(&mut discovery, &nodes, 1000);
-        discovery.hear(0, list(&[1, 2]));
-        assert_eq!(changes(&mut discovery, &nodes, 20_000), []);
-        discovery.hear(0, list(&[1]));
-        assert_eq!(changes(&mut discovery, &nodes, 40_000), []);
-        assert_eq!(discovery.next_deadline(), Some(at(70_000)));
-    }
-
-    #[test]
-    fn what_a_sentinel_says_does_not_fill_the_memory() {
-        let many: Vec<u8> = (0..=255).collect();
-        let mut discovery = told(&[list(&many)]);
-        let learned = changes(&mut discovery, &[], 1);
-        assert_eq!(learned.len(), MOST_LEARNED);
-    }
-}
+mod tests;

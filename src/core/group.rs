@@ -441,15 +441,16 @@ impl Group {
     }
 
     /// R1: one `run_id` behind two addresses is one node: the one that holds the election, else the first
-    /// in the configuration. A missed check makes no difference. A local node may be another address of
-    /// one that is not local: it has no vote of its own anyway.
+    /// in the configuration; one that is leaving comes after those that stay. A missed check makes no
+    /// difference. A local node may be another address of one that is not local: it has no vote of its own
+    /// anyway.
     fn find_duplicates(&mut self) {
         let holder = self.election.holder().map(|incumbent| incumbent.node);
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         // A learned one is the other address, even of a local node.
         order.sort_by_key(|index| {
             let node = &self.nodes[*index];
-            (holder != Some(node.settings.id), node.learned)
+            (holder != Some(node.settings.id), node.leaving, node.learned)
         });
         for (rank, index) in order.iter().enumerate() {
             let node = &self.nodes[*index];

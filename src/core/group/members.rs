@@ -37,8 +37,10 @@ impl Group {
     /// [`Group::learn`], [`Group::retire`], [`Group::keep`].
     pub fn changes(&mut self, now: Moment) -> Vec<Change> {
         let own = &self.settings.own;
+        let holder = self.election.holder().map(|holder| holder.node);
         self.discovery.changes(
             &self.nodes,
+            holder,
             |address| own.iter().any(|listener| listener.is_at(address)),
             now,
         )

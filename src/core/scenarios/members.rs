@@ -273,3 +273,84 @@ fn nodes_that_leave_together_elect_none_of_each_other() {
     assert_eq!(roll.evidence(), None);
     assert_eq!(roll.primary(), None);
 }
+
+/// Three Sentinels list these nodes, each with its run.
+fn all_list(roll: &mut Roll, lists: [&[(u32, &str)]; 3]) {
+    for (index, list) in lists.into_iter().enumerate() {
+        let listed = list.iter().map(|(node, run)| Listed {
+            address: address(*node),
+            run_id: Some(crate::core::facts::RunId((*run).into())),
+        });
+        roll.group.listed(index, Some(listed.collect()));
+    }
+}
+
+/// Carries out what is to be done, and says it.
+fn follow(roll: &mut Roll) -> Vec<Change> {
+    let changes = roll.group.changes(roll.now);
+    for change in &changes {
+        match change {
+            Change::Learn(place) => {
+                let found = (0..20).find(|index| address(*index) == *place);
+                roll.group.learn(node(found.unwrap()), roll.now);
+            }
+            Change::Retire(node) => roll.group.retire(*node, roll.now),
+            Change::Return(node) => roll.group.keep(*node, roll.now),
+        }
+    }
+    changes
+}
+
+#[test]
+fn r1_a_replica_that_announces_another_address_is_read_there_and_no_session_is_closed() {
+    let mut roll = settled();
+    roll.says(3, follows("local", "hist", A));
+    roll.group = roll.group.clone().with_discovery(3);
+    let old: &[(u32, &str)] = &[(A, "a"), (B, "b"), (C, "c"), (8, "j")];
+    all_list(&mut roll, [old; 3]);
+    assert_eq!(follow(&mut roll), [Change::Learn(address(8))]);
+    roll.says(8, follows("j", "hist", A));
+    assert_eq!(roll.may_read(8), Ok(()));
+
+    // It announces another address; two of the Sentinels still list the old one too.
+    let both: &[(u32, &str)] = &[(A, "a"), (B, "b"), (C, "c"), (8, "j"), (9, "j")];
+    let new: &[(u32, &str)] = &[(A, "a"), (B, "b"), (C, "c"), (9, "j")];
+    all_list(&mut roll, [both, both, new]);
+    assert_eq!(follow(&mut roll), [Change::Learn(address(9))]);
+    roll.says(9, follows("j", "hist", A));
+    assert_eq!(follow(&mut roll), [Change::Retire(NodeId(8))]);
+    assert_eq!(roll.may_read(8), Err(Ineligible::Removed));
+    assert_eq!(roll.may_read(9), Ok(()), "the one that stays counts");
+    let close = roll.group.view().node(NodeId(8)).unwrap().close_reads;
+    assert_eq!(close, None, "its sessions stay");
+    roll.says(8, follows("j", "hist", A));
+    assert_eq!(follow(&mut roll), []);
+    assert_eq!(roll.may_read(9), Ok(()));
+    roll.group.drop_node(NodeId(8), roll.now);
+    assert_eq!(follow(&mut roll), [], "it is not learned again");
+}
+
+#[test]
+fn r7_a_primary_that_announces_another_address_keeps_its_writes_until_another_is_elected() {
+    let mut roll = settled();
+    roll.says(3, follows("local", "hist", A));
+    roll.group = roll.group.clone().with_discovery(3);
+    roll.group.learn(node(8), roll.now);
+    roll.says(8, follows("j", "hist", A));
+    roll.says(8, promoted("j", "new", "hist", 1001));
+    let term = roll.term();
+    assert_eq!(roll.primary(), Some(8));
+    let new: &[(u32, &str)] = &[(A, "a"), (B, "b"), (C, "c"), (9, "j")];
+    all_list(&mut roll, [new; 3]);
+    assert_eq!(follow(&mut roll), [Change::Learn(address(9))]);
+    roll.says(9, promoted("j", "new", "hist", 1001));
+    assert_eq!(follow(&mut roll), []);
+    assert_eq!((roll.primary(), roll.term()), (Some(8), term));
+    // A switchover: the old primary follows redis-2, by either address.
+    roll.says(B, promoted("b", "newer", "new", 1002));
+    roll.says(8, follows("j", "newer", B));
+    roll.says(9, follows("j", "newer", B));
+    assert_eq!(roll.primary(), Some(B));
+    assert_eq!(follow(&mut roll), [Change::Retire(NodeId(8))]);
+    assert_eq!(roll.may_read(9), Ok(()));
+}
