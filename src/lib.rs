@@ -77,6 +77,8 @@
 //! - *Discovery* asks for more than half of the configured Sentinels, for a node to come and for it to go. Of one
 //!   process behind two learned addresses the one that more Sentinels list is kept; the holder of the election
 //!   stays, or its write sessions would be closed for a name.
+//! - *A name with several addresses* is dialled at one of them. An address that has answered is given up as R8
+//!   gives up a node, by a refusal or by `fall` time-outs: a move closes sessions (R1), a missed check does not.
 //! - *`admin` may use `check::Control`*, `proxy::Loads` and `switchover::Director`: whoever answers operators asks
 //!   the owners, by channel.
 //! - *The allocator* is mimalloc: of a session's objects most are aligned to 128 bytes, which glibc pays for

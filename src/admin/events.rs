@@ -129,6 +129,7 @@ fn kind(what: &Happening) -> &'static str {
         EventKind::Back { .. } => "back",
         EventKind::Added { .. } => "added",
         EventKind::Learned { .. } => "learned",
+        EventKind::Moved { .. } => "moved",
         EventKind::Leaving { .. } => "leaving",
         EventKind::Returned { .. } => "returned",
         EventKind::Dropped { .. } => "dropped",

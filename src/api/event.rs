@@ -19,8 +19,8 @@ pub struct Event {
     /// How much it matters.
     pub severity: Severity,
     /// What, for machines: `elected`, `lost`, `gone`, `back`, `conflict`, `conflict-over`, `role`,
-    /// `verdict`, `added`, `learned`, `leaving`, `returned`, `dropped`, `closed`, `order`, `reload`, `switchover`,
-    /// `dissent`, `dissent-over`, `history-accepted`.
+    /// `verdict`, `added`, `learned`, `moved`, `leaving`, `returned`, `dropped`, `closed`, `order`, `reload`,
+    /// `switchover`, `dissent`, `dissent-over`, `history-accepted`.
     pub kind: String,
     /// The group, where it is about one.
     pub group: Option<String>,

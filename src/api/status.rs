@@ -133,6 +133,8 @@ pub struct NodeStatus {
     pub name: String,
     /// Where it is, as written.
     pub address: String,
+    /// The address that is dialled, once the name was looked up; null before.
+    pub dialled: Option<String>,
     /// `local: true`.
     pub local: bool,
     /// 1 to 256.

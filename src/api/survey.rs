@@ -52,6 +52,8 @@ pub struct SurveyNode {
     pub name: String,
     /// Where it is, as written.
     pub address: String,
+    /// The address that was dialled; null when its name could not be looked up.
+    pub dialled: Option<String>,
     /// `local: true`.
     pub local: bool,
     /// It was learned from Sentinel.
@@ -86,6 +88,8 @@ pub struct SurveyNode {
 pub struct SurveySentinel {
     /// Its address as written.
     pub address: String,
+    /// The address that was dialled; null when none accepted.
+    pub dialled: Option<String>,
     /// It named a primary.
     pub answers: bool,
     /// Whom, as `host:port`.

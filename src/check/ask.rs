@@ -50,6 +50,8 @@ pub struct Asked {
 pub struct SentinelSaid {
     /// Whom it names, or why it does not say.
     pub report: SentinelReport,
+    /// Where it accepted a connection.
+    pub target: Option<Target>,
     /// The replicas of the group; none when it did not say.
     pub replicas: Option<Vec<Entry>>,
     /// The other Sentinels of the group; none when it did not say.
@@ -62,9 +64,23 @@ impl NodeAsker {
     /// For the node at an address. Call it within a runtime.
     pub fn new(address: &Address, auth: Option<Credentials>) -> Self {
         Self {
-            resolver: Resolver::new(address, resolve::system()),
+            resolver: Resolver::new(address, None, resolve::system()),
             checker: Checker::new(auth, address.to_string().into()),
         }
+    }
+
+    /// One check of each other address that the name has beside the one in use.
+    pub fn elsewhere(&self, timeout: Duration) -> impl Future<Output = Vec<Asked>> + use<> {
+        let others = self.resolver.place().others.into_iter();
+        let askers: Vec<Self> = others
+            .map(|target| Self {
+                checker: self.checker.afresh(),
+                resolver: Resolver::fixed(target),
+            })
+            .collect();
+        all(askers
+            .into_iter()
+            .map(move |mut asker| async move { asker.ask(timeout).await }))
     }
 
     /// One check, on the connection of the last one if that is still good.
@@ -87,10 +103,18 @@ impl NodeAsker {
         };
         let checked = self
             .checker
-            .check(&target, By::Connection, deadline, &self.resolver)
+            .check(
+                &target,
+                &place.others,
+                By::Connection,
+                deadline,
+                &self.resolver,
+            )
             .await;
+        // Where the name has left that address meanwhile, the next question goes elsewhere.
+        self.resolver.prefer(&checked.target);
         Asked {
-            target: Some(target),
+            target: Some(checked.target),
             report: match checked.outcome {
                 Ok(outcome) => Ok(report(outcome, checked.dialled)),
                 Err(error) => Err(error.to_string().into()),
@@ -105,7 +129,10 @@ impl NodeAsker {
         loop {
             let asked = self.ask(timeout).await;
             let silent = asked.report.as_ref().is_ok_and(|report| {
-                matches!(report.outcome, Outcome::TimedOut(_) | Outcome::Closed)
+                matches!(
+                    report.outcome.counts_as(),
+                    Outcome::TimedOut(_) | Outcome::Closed
+                )
             });
             // A name server that is slower than one check is not dead yet either.
             let looked_up = self.resolver.place() != Place::default();
@@ -164,9 +191,12 @@ async fn converse(
     master_name: &str,
     deadline: Instant,
 ) {
-    let resolver = Resolver::new(address, resolve::system());
+    let resolver = Resolver::new(address, None, resolve::system());
     let mut connection = match question::dial(&resolver, deadline).await {
-        Ok(connection) => connection,
+        Ok((connection, target)) => {
+            said.target = Some(target);
+            connection
+        }
         Err(why) => {
             said.report = SentinelReport::Unreachable(why);
             return;
@@ -198,6 +228,7 @@ impl SentinelSaid {
     fn only(report: SentinelReport) -> Self {
         Self {
             report,
+            target: None,
             replicas: None,
             sentinels: None,
             masters: None,

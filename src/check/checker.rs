@@ -3,6 +3,9 @@
 //! It owns the connection and what is known of the process behind it. A connection that the node closes
 //! under a check is replaced within the same check and deadline: only a new connection that is closed too
 //! says something (R11). Each tenth check dials anyway, which proves that the node still accepts.
+//!
+//! Where the address in use fails, [`super::reach`] says whether the other addresses of the name are tried,
+//! within the same check and deadline.
 
 use std::io;
 use std::sync::Arc;
@@ -10,6 +13,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, DialError, Lost};
+use super::reach::{self, Limits, Standing};
 use super::resolve::Resolver;
 use super::wake::By;
 use crate::config::model::Credentials;
@@ -30,6 +34,9 @@ pub(super) struct Checker {
     address: Arc<str>,
     link: Option<Link>,
     known: Known,
+    standing: Standing,
+    /// Time-outs until an address that has answered is given up (R8).
+    fall: u32,
     /// INFO replication of the last check, as it came.
     replication: String,
 }
@@ -40,6 +47,14 @@ pub(super) struct Checked {
     pub(super) outcome: Result<Outcome, io::Error>,
     /// The answer came over a new connection.
     pub(super) dialled: bool,
+    /// The address that it is about: another than the first one only where that answered.
+    pub(super) target: Target,
+}
+
+/// How a check of one address ended.
+struct Tried {
+    outcome: Result<Outcome, io::Error>,
+    dialled: bool,
 }
 
 /// A connection that is in step: all that was asked on it has been answered.
@@ -55,8 +70,23 @@ impl Checker {
             address,
             link: None,
             known: Known::default(),
+            standing: Standing::default(),
+            fall: 1,
             replication: String::new(),
         }
+    }
+
+    /// The same for a node that was known at an address, and that `fall` time-outs make go elsewhere.
+    #[must_use]
+    pub(super) fn known_at(mut self, home: Option<Target>, fall: u32) -> Self {
+        self.standing = Standing::of(home);
+        self.fall = fall;
+        self
+    }
+
+    /// Another for a node of the same group, of which nothing is known.
+    pub(super) fn afresh(&self) -> Self {
+        Self::new(self.auth.clone(), Arc::clone(&self.address))
     }
 
     /// The product that answered last.
@@ -82,30 +112,89 @@ impl Checker {
         }
     }
 
-    /// Checks the node, in any case until `deadline`. When dropped before, the connection goes too.
+    /// Checks the node at its address in use, else at the others, in any case until `deadline`. When dropped
+    /// before, the connection goes too.
     pub(super) async fn check(
         &mut self,
         target: &Target,
+        others: &[Target],
         by: By,
         deadline: Instant,
         resolver: &Resolver,
     ) -> Checked {
         let mut spare = self.link.take();
-        if let Some(link) = spare.take_if(|link| link.serves(by))
-            && let Ok(outcome) = self.exchange(link, Opening::Reused, deadline).await
-        {
-            return Checked {
+        let mut reused = None;
+        if let Some(link) = spare.take_if(|link| link.serves(by)) {
+            reused = self.exchange(link, Opening::Reused, deadline).await.ok();
+        }
+        let checked = if let Some(outcome) = reused {
+            Checked {
                 outcome: Ok(outcome),
                 dialled: false,
-            };
+                target: target.clone(),
+            }
+        } else {
+            resolver.refresh();
+            self.dial_all(target, others, spare, deadline).await
+        };
+        if let Ok(outcome) = &checked.outcome {
+            self.standing.note(&checked.target, outcome);
         }
-        resolver.refresh();
-        self.dial(target, spare, deadline).await
+        checked
+    }
+
+    /// Checks on a new connection to the address in use, else to the first of the others that answers.
+    async fn dial_all(
+        &mut self,
+        target: &Target,
+        others: &[Target],
+        spare: Option<Link>,
+        deadline: Instant,
+    ) -> Checked {
+        let limits = self
+            .standing
+            .limits(target, self.fall, others.len(), deadline);
+        let known = self.known.clone();
+        let first = self.dial(target, spare, limits).await;
+        let checked = |tried: Tried, target: &Target| Checked {
+            outcome: tried.outcome,
+            dialled: tried.dialled,
+            target: target.clone(),
+        };
+        let outcome = match &first.outcome {
+            Ok(outcome) if !others.is_empty() => outcome.clone(),
+            _ => return checked(first, target),
+        };
+        if !self.standing.gives_up(target, &outcome, self.fall) {
+            return checked(first, target);
+        }
+        let mut all = vec![(target.clone(), outcome.clone())];
+        for (index, other) in others.iter().enumerate() {
+            let limits = Limits::all(reach::share(deadline, others.len() - index));
+            self.link = None;
+            let tried = self.dial(other, None, limits).await;
+            match &tried.outcome {
+                Ok(outcome) if !outcome.is_answer() => all.push((other.clone(), outcome.clone())),
+                _ => return checked(tried, other),
+            }
+        }
+        // Nothing of what was there says anything of the node.
+        self.link = None;
+        self.known = known;
+        Checked {
+            outcome: Ok(Outcome::AtNoAddress(
+                Box::new(outcome),
+                reach::in_words(&all).into(),
+            )),
+            dialled: true,
+            target: target.clone(),
+        }
     }
 
     /// Checks on a new connection. `spare` is the one before, which is still good.
-    async fn dial(&mut self, target: &Target, spare: Option<Link>, deadline: Instant) -> Checked {
-        let outcome = match timeout_at(deadline, Connection::dial(target)).await {
+    async fn dial(&mut self, target: &Target, spare: Option<Link>, limits: Limits) -> Tried {
+        let deadline = limits.answer;
+        let outcome = match timeout_at(limits.accept, Connection::dial(target)).await {
             Err(_) => Ok(Outcome::TimedOut(Stage::Connect)),
             Ok(Err(DialError::Node(outcome))) => Ok(outcome),
             Ok(Err(DialError::Ourselves(error))) => {
@@ -128,19 +217,14 @@ impl Checker {
             // The old connection may be one of those clients: given up now, it would not come back.
             self.link = spare;
         }
-        Checked {
+        Tried {
             outcome,
             dialled: true,
         }
     }
 
     /// We could not dial for want of something here: the connection of the last check will do.
-    async fn make_do(
-        &mut self,
-        spare: Option<Link>,
-        error: io::Error,
-        deadline: Instant,
-    ) -> Checked {
+    async fn make_do(&mut self, spare: Option<Link>, error: io::Error, deadline: Instant) -> Tried {
         let outcome = match spare {
             None => Err(error),
             Some(link) => match self.exchange(link, Opening::Reused, deadline).await {
@@ -148,7 +232,7 @@ impl Checker {
                 Err(Lost) => Err(error),
             },
         };
-        Checked {
+        Tried {
             outcome,
             dialled: false,
         }

@@ -13,6 +13,7 @@ use super::sentinel::{FromSentinel, SentinelTask};
 use super::wake::{By, Wake};
 use crate::config::model::{Address, CheckConfig, Credentials, GroupConfig};
 use crate::core::ids::NodeId;
+use crate::core::snapshot::Target;
 
 /// Reports that may wait for a monitor; a node has at most two under way.
 const REPORTS: usize = 256;
@@ -59,7 +60,7 @@ impl Crew {
             cancel,
         };
         for node in &group.nodes {
-            crew.hire(node.id, node.address.clone());
+            crew.hire(node.id, node.address.clone(), None);
         }
         crew.hire_sentinels(group);
         let reports = Reports {
@@ -69,16 +70,18 @@ impl Crew {
         (crew, reports)
     }
 
-    /// Starts to check a node.
-    pub(super) fn hire(&mut self, node: NodeId, address: Address) {
+    /// Starts to check a node, which was known at `present`.
+    pub(super) fn hire(&mut self, node: NodeId, address: Address, present: Option<Target>) {
         let (pace, pace_seen) = watch::channel(self.check.fast_interval);
         let wake = Arc::new(Wake::default());
         let cancel = self.cancel.child_token();
         let task = NodeTask {
             node,
             address,
+            present,
             auth: self.auth.clone(),
             timeout: self.check.timeout,
+            fall: self.check.fall,
             pace: pace_seen,
             wake: Arc::clone(&wake),
             reports: self.reports.clone(),
@@ -120,16 +123,18 @@ impl Crew {
     }
 
     /// Goes on with another configuration: tasks of what is unchanged go on undisturbed, `learned` nodes
-    /// included. Nodes that are no longer there are still checked, until they are dismissed. Returns what
-    /// the new Sentinels tell, where they are others.
+    /// included. A node whose task is replaced stays at its `target`. Nodes that are no longer there are
+    /// still checked, until they are dismissed. Returns what the new Sentinels tell, where they are others.
     pub(super) fn configure(
         &mut self,
         group: &GroupConfig,
         before: &GroupConfig,
         learned: &[(NodeId, Address)],
+        target: impl Fn(NodeId) -> Option<Target>,
     ) -> Option<mpsc::Receiver<FromSentinel>> {
-        let asks_otherwise =
-            group.auth != before.auth || group.check.timeout != before.check.timeout;
+        let asks_otherwise = group.auth != before.auth
+            || group.check.timeout != before.check.timeout
+            || group.check.fall != before.check.fall;
         self.auth.clone_from(&group.auth);
         self.check = group.check;
         let written = group
@@ -142,7 +147,7 @@ impl Crew {
                 self.dismiss(node);
             }
             if !known || asks_otherwise {
-                self.hire(node, address);
+                self.hire(node, address, target(node));
             }
         }
         if group.sentinel == before.sentinel {

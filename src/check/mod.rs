@@ -16,6 +16,7 @@ mod monitor;
 pub mod node;
 mod pacing;
 mod question;
+mod reach;
 mod resolve;
 pub mod sentinel;
 mod settings;

@@ -250,7 +250,12 @@ impl Monitor {
             self.gauges.add(node.id, &node.name);
         }
         self.gauges.listen(group.id, listeners);
-        let sentinels = self.crew.configure(group, &before.group, &learned);
+        let nodes = self.group.nodes();
+        let target = |id: NodeId| {
+            let mut known = nodes.iter().filter(|node| node.settings.id == id);
+            known.next()?.target.clone()
+        };
+        let sentinels = self.crew.configure(group, &before.group, &learned, target);
         if let Some(reports) = sentinels {
             self.reports.sentinels = reports;
             let discovers = group.sentinel.as_ref().is_some_and(|each| each.discover);
@@ -278,7 +283,7 @@ impl Monitor {
             weight: 1,
         };
         self.gauges.add(settings.id, &settings.name);
-        self.crew.hire(settings.id, Address::Tcp(address));
+        self.crew.hire(settings.id, Address::Tcp(address), None);
         self.group.learn(settings, now);
     }
 

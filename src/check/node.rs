@@ -31,10 +31,14 @@ pub struct NodeTask {
     pub node: NodeId,
     /// Where it is, as configured.
     pub address: Address,
+    /// Where it was dialled by an earlier task; none for a node that comes.
+    pub present: Option<Target>,
     /// For AUTH on each new connection; none sends none.
     pub auth: Option<Credentials>,
     /// For one whole check, dial included.
     pub timeout: Duration,
+    /// Time-outs in a row until the other addresses of its name are tried (R8).
+    pub fall: u32,
     /// From start to start of the checks; a change takes effect at once.
     pub pace: watch::Receiver<Duration>,
     /// Asks for a check now.
@@ -50,8 +54,9 @@ pub struct NodeTask {
 pub enum FromNode {
     /// How a check ended. A check that failed for want of descriptors here is not told at all.
     Checked(NodeId, Report),
-    /// Where to dial the node: once at the start, and whenever it changes. Without a target: why its name
-    /// cannot be looked up; once there was a good answer, it is kept.
+    /// Where to dial the node: once at the start, and whenever it changes, be it that the name moved or that
+    /// another address of it answered. Without a target: why its name cannot be looked up; once there was
+    /// a good answer, it is kept.
     Resolved(NodeId, Option<Target>, Option<String>),
 }
 
@@ -66,8 +71,9 @@ impl NodeTask {
 
     async fn run_with(self, lookup: Lookup) {
         let cancel = self.cancel.clone();
-        let resolver = Resolver::new(&self.address, lookup);
-        let checker = Checker::new(self.auth.clone(), self.address.to_string().into());
+        let resolver = Resolver::new(&self.address, self.present.clone(), lookup);
+        let checker = Checker::new(self.auth.clone(), self.address.to_string().into())
+            .known_at(self.present.clone(), self.fall);
         let mut running = Running {
             task: self,
             resolver,
@@ -110,7 +116,7 @@ impl Running {
             if let Some(report) = self.check(by).await? {
                 // R11: a reason to look again. Closed again, it is a failure like a time-out, and the
                 // next check comes at the usual pace: a node may accept and close for hours.
-                let closed = report.outcome == Outcome::Closed;
+                let closed = *report.outcome.counts_as() == Outcome::Closed;
                 if closed && !self.closed {
                     self.pacing.lose();
                 }
@@ -172,26 +178,41 @@ impl Running {
             Ok(target) => target,
             Err(unresolved) => return Ok(Some(report(unresolved, false))),
         };
+        let others = self.place.others.clone();
         let checked = tokio::select! {
-            checked = self.checker.check(&target, by, deadline, &self.resolver) => checked,
+            checked = self.checker.check(&target, &others, by, deadline, &self.resolver) => checked,
             () = self.resolver.left(&target) => {
                 self.follow().await?;
                 return Ok(None);
             }
         };
-        match checked {
-            Checked {
-                outcome: Ok(outcome),
-                dialled,
-            } => Ok(Some(report(outcome, dialled))),
-            Checked {
-                outcome: Err(error),
-                ..
-            } => {
+        let Checked {
+            outcome,
+            dialled,
+            target: reached,
+        } = checked;
+        match outcome {
+            Ok(_) if reached != target && !self.stays_at(&reached).await? => Ok(None),
+            Ok(outcome) => Ok(Some(report(outcome, dialled))),
+            Err(error) => {
                 self.complain(&error);
                 Ok(None)
             }
         }
+    }
+
+    /// Another address of the name answered: the node is there from now on, which is told before what it
+    /// answered. False where the name has left that address meanwhile.
+    async fn stays_at(&mut self, target: &Target) -> Result<bool, Unheard> {
+        if !self.resolver.prefer(target) {
+            self.checker.hang_up();
+            self.follow().await?;
+            return Ok(false);
+        }
+        self.place = self.resolver.place();
+        let told = FromNode::Resolved(self.task.node, self.place.target.clone(), None);
+        self.tell(told).await?;
+        Ok(true)
     }
 
     /// Where to dial; waits for the first answer of the name server, no longer than `deadline`.
@@ -246,6 +267,7 @@ mod tests {
     use std::net::SocketAddr;
     use std::sync::Mutex;
 
+    use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
     use tokio_util::task::AbortOnDropHandle;
 
@@ -268,13 +290,123 @@ mod tests {
         NodeTask {
             node: NodeId(1),
             address: Address::Tcp(HostPort::new("redis-1.example", 6379)),
+            present: None,
             auth: None,
             timeout: Duration::from_secs(3600),
+            fall: 1,
             pace,
             wake: Arc::default(),
             reports,
             cancel: CancellationToken::new(),
         }
+    }
+
+    /// A node that is loading its data, which is an answer.
+    async fn loading(ip: &str) -> (SocketAddr, AbortOnDropHandle<()>) {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let line = b"-LOADING Redis is loading the dataset in memory\r\n";
+                let _ = stream.write_all(&line.repeat(4)).await;
+                open.push(stream);
+            }
+        });
+        (address, AbortOnDropHandle::new(task))
+    }
+
+    /// An address where nobody listens.
+    async fn nobody(ip: &str) -> SocketAddr {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    /// What a task tells of a name with these addresses, until its first report.
+    async fn first_report(
+        task: NodeTask,
+        heard: &mut mpsc::Receiver<FromNode>,
+        all: &[SocketAddr],
+    ) -> (Vec<Target>, Outcome) {
+        let all = all.to_vec();
+        let lookup: Lookup = Box::new(move |_| Box::pin(std::future::ready(Ok(all.clone()))));
+        let running = AbortOnDropHandle::new(tokio::spawn(task.run_with(lookup)));
+        let mut places = Vec::new();
+        loop {
+            let news = tokio::time::timeout(Duration::from_secs(60), heard.recv());
+            match news.await.unwrap().unwrap() {
+                FromNode::Resolved(_, target, _) => places.extend(target),
+                FromNode::Checked(_, report) => {
+                    drop(running);
+                    return (places, report.outcome);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_other_addresses_of_a_name_are_tried_within_the_same_check() {
+        let (second, _server) = loading("127.0.0.1").await;
+        let closed = nobody("127.0.0.2").await;
+        let (broken, _other) = somewhere("127.0.0.3").await;
+        let (_pace, pace) = watch::channel(Duration::from_secs(3600));
+        for first in [closed, broken] {
+            let (reports, mut heard) = mpsc::channel(1);
+            let task = task(reports, pace.clone());
+            let (places, outcome) = first_report(task, &mut heard, &[first, second]).await;
+            assert_eq!(outcome, Outcome::Loading);
+            assert_eq!(places, [Target::Tcp(first), Target::Tcp(second)]);
+        }
+        let (reports, mut heard) = mpsc::channel(1);
+        let known = NodeTask {
+            present: Some(Target::Tcp(second)),
+            ..task(reports, pace)
+        };
+        let (places, outcome) = first_report(known, &mut heard, &[broken, second]).await;
+        assert_eq!(
+            (outcome, places),
+            (Outcome::Loading, vec![Target::Tcp(second)])
+        );
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_accept_leaves_time_for_the_others() {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let ip: SocketAddr = "127.0.0.4:0".parse().unwrap();
+        socket.bind(&ip.into()).unwrap();
+        socket.listen(0).unwrap();
+        let full = socket.local_addr().unwrap().as_socket().unwrap();
+        let _filling = std::net::TcpStream::connect(full).unwrap();
+        let (second, _server) = loading("127.0.0.1").await;
+        let (_pace, pace) = watch::channel(Duration::from_secs(3600));
+        let (reports, mut heard) = mpsc::channel(1);
+        let short = NodeTask {
+            timeout: Duration::from_secs(4),
+            ..task(reports, pace)
+        };
+        let began = Instant::now();
+        let (places, outcome) = first_report(short, &mut heard, &[full, second]).await;
+        assert_eq!(
+            (outcome, places.last()),
+            (Outcome::Loading, Some(&Target::Tcp(second)))
+        );
+        assert!(began.elapsed() < Duration::from_secs(4), "within the check");
+    }
+
+    #[tokio::test]
+    async fn r8_where_no_address_answers_the_first_counts_and_each_is_named() {
+        let (first, second) = (nobody("127.0.0.2").await, nobody("127.0.0.3").await);
+        let (_pace, pace) = watch::channel(Duration::from_secs(3600));
+        let (reports, mut heard) = mpsc::channel(1);
+        let task = task(reports, pace);
+        let (places, outcome) = first_report(task, &mut heard, &[first, second]).await;
+        assert_eq!(places, [Target::Tcp(first)]);
+        assert_eq!(outcome.counts_as(), &Outcome::Refused);
+        let words = format!(
+            "answers at none of the addresses of its name ({first} refused the connection, {second} refused the connection)"
+        );
+        assert_eq!(outcome.to_string(), words);
     }
 
     /// Answers with what is in `answer` at the time.

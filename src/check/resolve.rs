@@ -3,6 +3,9 @@
 //! Literal addresses and Unix sockets are known at once. A host name is looked up in a task of its own,
 //! when a dial asks for it and every ten seconds, so that a name server that hangs delays no check. The
 //! last good answer is kept: a name server that is down takes no node away.
+//!
+//! A name may have several addresses. One is in use, and stays in use while it is in the answer and the
+//! node answers there; the others are there to be tried when it does not.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -27,8 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What is known of a node's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The last good answer.
+    /// Of the last good answer, the address in use.
     pub(super) target: Option<Target>,
+    /// The other addresses of the name, in the order of the answer.
+    pub(super) others: Vec<Target>,
     /// What the last look-up failed with; none when it was answered.
     pub(super) failure: Option<Arc<str>>,
 }
@@ -42,33 +47,62 @@ pub(super) type Answer = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>
 /// Knows where one node is.
 #[derive(Debug)]
 pub(super) struct Resolver {
-    place: watch::Receiver<Place>,
+    place: Arc<watch::Sender<Place>>,
     ask: Arc<Notify>,
     /// The task that looks names up; ends with this value.
     task: Option<AbortOnDropHandle<()>>,
 }
 
 impl Resolver {
-    /// Starts to look for `address`. Call it within a runtime.
-    pub(super) fn new(address: &Address, lookup: Lookup) -> Self {
+    /// Starts to look for `address`. A name that was looked up before is still at `present`, if it has
+    /// that address. Call it within a runtime.
+    pub(super) fn new(address: &Address, present: Option<Target>, lookup: Lookup) -> Self {
         let ask = Arc::new(Notify::new());
-        let (sender, place) = watch::channel(Place {
-            target: literal(address),
-            failure: None,
-        });
+        let place = Arc::new(watch::Sender::new(Place {
+            target: literal(address).or(present),
+            ..Place::default()
+        }));
         let task = match (address, literal(address)) {
             (Address::Tcp(name), None) => {
                 let names = Names {
                     name: name.clone(),
                     lookup,
                     ask: Arc::clone(&ask),
-                    place: sender,
+                    place: Arc::clone(&place),
                 };
                 Some(AbortOnDropHandle::new(tokio::spawn(names.run())))
             }
             _ => None,
         };
         Self { place, ask, task }
+    }
+
+    /// For a node at one address.
+    pub(super) fn fixed(target: Target) -> Self {
+        let place = Place {
+            target: Some(target),
+            ..Place::default()
+        };
+        Self {
+            place: Arc::new(watch::Sender::new(place)),
+            ask: Arc::default(),
+            task: None,
+        }
+    }
+
+    /// Puts another address of the name in use; false where the name does not have it any more.
+    pub(super) fn prefer(&self, target: &Target) -> bool {
+        self.place.send_if_modified(|place| {
+            let found = place.others.iter().position(|other| other == target);
+            let Some(other) = found.and_then(|index| place.others.get_mut(index)) else {
+                return false;
+            };
+            match &mut place.target {
+                Some(present) => std::mem::swap(present, other),
+                None => return false,
+            }
+            true
+        })
     }
 
     /// Looks the name up again, beside whatever else goes on.
@@ -95,7 +129,7 @@ impl Resolver {
     }
 
     async fn until(&self, holds: impl FnMut(&Place) -> bool) {
-        let mut place = self.place.clone();
+        let mut place = self.place.subscribe();
         if place.wait_for(holds).await.is_err() {
             // Nobody looks any more: what is known stays.
             std::future::pending::<()>().await;
@@ -126,7 +160,7 @@ struct Names {
     name: HostPort,
     lookup: Lookup,
     ask: Arc<Notify>,
-    place: watch::Sender<Place>,
+    place: Arc<watch::Sender<Place>>,
 }
 
 impl Names {
@@ -154,67 +188,58 @@ impl Names {
         };
         match answer {
             Err(error) => self.failed(&error.to_string()),
-            Ok(addresses) => match choose(self.current(), &addresses) {
-                None => self.failed("it has no address"),
-                Some(address) => self.found(address),
-            },
+            Ok(addresses) if addresses.is_empty() => self.failed("it has no address"),
+            Ok(addresses) => self.publish(|known| choose(known.target.as_ref(), &addresses)),
         }
-    }
-
-    fn current(&self) -> Option<SocketAddr> {
-        match self.place.borrow().target {
-            Some(Target::Tcp(address)) => Some(address),
-            _ => None,
-        }
-    }
-
-    fn found(&self, address: SocketAddr) {
-        let place = Place {
-            target: Some(Target::Tcp(address)),
-            failure: None,
-        };
-        self.publish(place);
     }
 
     fn failed(&self, why: &str) {
-        let place = Place {
-            target: self.place.borrow().target.clone(),
+        self.publish(|known| Place {
             failure: Some(why.into()),
-        };
-        self.publish(place);
+            ..known.clone()
+        });
     }
 
-    fn publish(&self, place: Place) {
-        let name = &self.name.host;
-        match (&self.place.borrow().failure, &place) {
-            (
-                None,
-                Place {
-                    target: Some(_),
-                    failure: Some(why),
-                },
-            ) => {
-                tracing::warn!(%name, %why, "the name cannot be looked up; the last address is kept");
-            }
-            (Some(_), Place { failure: None, .. }) => {
-                tracing::info!(%name, "the name can be looked up again");
-            }
-            _ => {}
-        }
+    fn publish(&self, next: impl FnOnce(&Place) -> Place) {
+        let mut before = None;
         self.place.send_if_modified(|known| {
+            let place = next(known);
             let news = *known != place;
-            *known = place;
+            before = std::mem::replace(known, place).failure;
             news
         });
+        let (name, place) = (&self.name.host, self.place.borrow());
+        match (before, &place.failure) {
+            (None, Some(why)) if place.target.is_some() => {
+                tracing::warn!(%name, %why, "the name cannot be looked up; the last address is kept");
+            }
+            (Some(_), None) => tracing::info!(%name, "the name can be looked up again"),
+            _ => {}
+        }
     }
 }
 
-/// One of several addresses: the present one while it is among them, since each change costs a new
+/// All addresses of a name. In use is the present one while it is among them, since each change costs a new
 /// start; else the first.
-fn choose(current: Option<SocketAddr>, answers: &[SocketAddr]) -> Option<SocketAddr> {
-    current
-        .filter(|address| answers.contains(address))
-        .or_else(|| answers.first().copied())
+fn choose(present: Option<&Target>, answers: &[SocketAddr]) -> Place {
+    let mut others: Vec<Target> = Vec::new();
+    for address in answers {
+        let target = Target::Tcp(*address);
+        if !others.contains(&target) {
+            others.push(target);
+        }
+    }
+    let in_use = present.and_then(|present| others.iter().position(|each| each == present));
+    let target = match in_use {
+        Some(index) => Some(others.remove(index)),
+        None if others.is_empty() => None,
+        None => Some(others.remove(0)),
+    };
+    Place {
+        target,
+        others,
+        failure: None,
+    }
 }
 
 #[cfg(test)]
@@ -256,22 +281,63 @@ mod tests {
 
     #[test]
     fn the_present_address_is_preferred() {
+        let (a, b, c) = (at("10.0.0.1:1"), at("10.0.0.2:1"), at("10.0.0.3:1"));
+        let tcp = Target::Tcp;
+        for (present, answers, expected) in [
+            (Some(b), vec![a, b, c], vec![b, a, c]),
+            (Some(b), vec![a], vec![a]),
+            (None, vec![a, b, a], vec![a, b]),
+            (Some(a), vec![], vec![]),
+        ] {
+            let place = choose(present.map(tcp).as_ref(), &answers);
+            let all: Vec<_> = place.target.into_iter().chain(place.others).collect();
+            let expected: Vec<_> = expected.into_iter().map(tcp).collect();
+            assert_eq!(all, expected, "{present:?} in {answers:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_is_put_in_use_stays_so_while_the_name_has_it() {
+        let (a, b, c) = (at("10.0.0.1:1"), at("10.0.0.2:1"), at("10.0.0.3:1"));
+        let tcp = Target::Tcp;
+        let answers = vec![Ok(vec![a, b, c]), Ok(vec![c, a, b]), Ok(vec![a, c])];
+        let resolver = Resolver::new(&name(), None, scripted(answers));
+        let found = next(&resolver, &Place::default()).await;
+        assert_eq!(
+            (found.target, found.others),
+            (Some(tcp(a)), vec![tcp(b), tcp(c)])
+        );
+        assert!(!resolver.prefer(&tcp(at("10.0.0.4:1"))), "not of the name");
+        assert!(resolver.prefer(&tcp(b)));
+        let preferred = resolver.place();
+        assert_eq!(preferred.others, [tcp(a), tcp(c)]);
+        let again = next(&resolver, &preferred).await;
+        assert_eq!(again.target, Some(tcp(b)));
+        assert_eq!(again.others, [tcp(c), tcp(a)]);
+        let left = next(&resolver, &again).await;
+        assert_eq!(left.target, Some(tcp(a)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_was_known_at_an_address_is_still_there() {
         let (a, b) = (at("10.0.0.1:1"), at("10.0.0.2:1"));
-        assert_eq!(choose(Some(b), &[a, b]), Some(b));
-        assert_eq!(choose(Some(b), &[a]), Some(a));
-        assert_eq!(choose(None, &[a, b]), Some(a));
-        assert_eq!(choose(Some(a), &[]), None);
+        let tcp = Target::Tcp;
+        let resolver = Resolver::new(&name(), Some(tcp(b)), scripted(vec![Ok(vec![a, b])]));
+        let known = resolver.place();
+        assert_eq!(known.target, Some(tcp(b)), "before any answer");
+        let found = next(&resolver, &known).await;
+        assert_eq!((found.target, found.others), (Some(tcp(b)), vec![tcp(a)]));
     }
 
     #[tokio::test]
     async fn literal_addresses_are_never_looked_up() {
         let never = || -> Lookup { Box::new(|_| panic!("looked up")) };
         for (host, target) in [("10.1.1.1", "10.1.1.1:6379"), ("fd00::1", "[fd00::1]:6379")] {
-            let resolver = Resolver::new(&Address::Tcp(HostPort::new(host, 6379)), never());
+            let resolver = Resolver::new(&Address::Tcp(HostPort::new(host, 6379)), None, never());
             resolver.refresh();
             assert_eq!(resolver.place().target, Some(Target::Tcp(at(target))));
         }
-        let resolver = Resolver::new(&Address::Unix("/run/redis.sock".into()), never());
+        let resolver = Resolver::new(&Address::Unix("/run/redis.sock".into()), None, never());
         assert_eq!(
             resolver.place().target,
             Some(Target::Unix("/run/redis.sock".into()))
@@ -283,7 +349,7 @@ mod tests {
         let (a, b) = (at("10.0.0.1:6379"), at("10.0.0.2:6379"));
         let gone = || Err(io::Error::other("no such host"));
         let answers = vec![gone(), Ok(vec![a, b]), Ok(vec![b, a]), gone(), Ok(vec![b])];
-        let resolver = Resolver::new(&name(), scripted(answers));
+        let resolver = Resolver::new(&name(), None, scripted(answers));
         let failed = next(&resolver, &Place::default()).await;
         assert_eq!(failed.target, None);
         assert_eq!(failed.failure.as_deref(), Some("no such host"));
@@ -313,7 +379,7 @@ mod tests {
                 Ok(vec![a])
             })
         });
-        let resolver = Resolver::new(&name(), slow);
+        let resolver = Resolver::new(&name(), None, slow);
         let failed = next(&resolver, &Place::default()).await;
         assert_eq!(failed.failure.as_deref(), Some("no answer within 2s"));
         assert_eq!(next(&resolver, &failed).await.target, Some(Target::Tcp(a)));
@@ -321,7 +387,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_system_knows_localhost() {
-        let resolver = Resolver::new(&Address::Tcp(HostPort::new("localhost", 6379)), system());
+        let resolver = Resolver::new(
+            &Address::Tcp(HostPort::new("localhost", 6379)),
+            None,
+            system(),
+        );
         let place = next(&resolver, &Place::default()).await;
         assert!(matches!(place.target, Some(Target::Tcp(address)) if address.ip().is_loopback()));
     }

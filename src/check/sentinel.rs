@@ -5,7 +5,7 @@
 //! own at the start, after each announcement, when the subscription comes or goes, and every ten seconds.
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
@@ -19,6 +19,7 @@ use super::resolve::{self, Resolver};
 use crate::config::model::{Address, Credentials};
 use crate::core::discovery::Listed;
 use crate::core::sentinel::{SentinelNews, SentinelReport, Vote};
+use crate::core::snapshot::Target;
 use crate::redis::listing::What;
 use crate::redis::sentinel::{Heard, Subscription};
 
@@ -88,6 +89,8 @@ enum End {
 struct Running {
     task: SentinelTask,
     resolver: Resolver,
+    /// Where it accepted a connection last.
+    dialled: Mutex<Option<Target>>,
     /// Rung when the Sentinel may have changed its mind.
     stirred: Notify,
 }
@@ -100,7 +103,8 @@ impl SentinelTask {
     pub async fn run(self) {
         let cancel = self.cancel.clone();
         let running = Running {
-            resolver: Resolver::new(&self.address, resolve::system()),
+            resolver: Resolver::new(&self.address, None, resolve::system()),
+            dialled: Mutex::default(),
             task: self,
             stirred: Notify::new(),
         };
@@ -274,7 +278,16 @@ impl Running {
     }
 
     async fn dial(&self, deadline: Instant) -> Result<Connection, Arc<str>> {
-        question::dial(&self.resolver, deadline).await
+        let (connection, target) = question::dial(&self.resolver, deadline).await?;
+        let mut dialled = self.dialled.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = dialled.replace(target.clone());
+        if let Some(before) = before.filter(|before| *before != target) {
+            tracing::info!(
+                target: "rolecall::sentinel", group = %self.task.group,
+                "Sentinel {} is dialled at {target}, and no longer at {before}", self.task.address
+            );
+        }
+        Ok(connection)
     }
 
     /// Each change once: what is the same as before is no news.

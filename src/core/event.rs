@@ -10,6 +10,7 @@ use super::ids::NodeId;
 use super::node::Order;
 use super::reason::Ineligible;
 use super::sentinel::Named;
+use super::snapshot::Target;
 use super::time::{Moment, in_words};
 
 /// One thing that happened in a group.
@@ -97,6 +98,17 @@ pub enum EventKind {
         node: NodeId,
         /// Its name.
         name: Arc<str>,
+    },
+    /// R1: a node is dialled at another address than before: of its name, or after a look-up.
+    Moved {
+        /// Which node.
+        node: NodeId,
+        /// Its name.
+        name: Arc<str>,
+        /// Where it was dialled.
+        from: Target,
+        /// Where it is dialled now.
+        to: Target,
     },
     /// A node is no longer wanted, and is dropped once its last session has gone.
     Leaving {
@@ -242,6 +254,7 @@ impl EventKind {
             | Self::Back { name, .. }
             | Self::Added { name, .. }
             | Self::Learned { name, .. }
+            | Self::Moved { name, .. }
             | Self::Leaving { name, .. }
             | Self::Returned { name, .. }
             | Self::Dropped { name, .. }
@@ -431,6 +444,10 @@ impl fmt::Display for EventKind {
             Self::Back { name, .. } => write!(f, "{name}, the elected primary, is back"),
             Self::Added { name, .. } => write!(f, "{name} was added to the configuration"),
             Self::Learned { name, .. } => write!(f, "{name} was learned from Sentinel"),
+            Self::Moved { name, from, to, .. } => write!(
+                f,
+                "{name} is dialled at {to}, and no longer at {from}: it is unknown until it was checked there"
+            ),
             Self::Leaving { name, .. } => write!(
                 f,
                 "{name} is taken out: no new sessions, and it is dropped with the last one"

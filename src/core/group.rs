@@ -204,6 +204,20 @@ impl Group {
 
     /// Takes in where a node is dialled; none while its name cannot be looked up.
     pub fn resolved(&mut self, node: NodeId, target: Option<Target>, now: Moment) {
+        if let Some(state) = self.nodes.iter().find(|state| state.settings.id == node)
+            && let (Some(from), Some(to)) = (&state.target, &target)
+            && from != to
+        {
+            let name = state.settings.name.clone();
+            let (from, to) = (from.clone(), to.clone());
+            let kind = EventKind::Moved {
+                node,
+                name,
+                from,
+                to,
+            };
+            self.events.push(Event { at: now, kind });
+        }
         self.with_node(node, now, |state| state.move_to(target, now));
     }
 

@@ -93,7 +93,7 @@ impl Health {
     /// Takes in the end of one check.
     pub fn fold(&mut self, report: &Report, limits: Thresholds) {
         let outcome = &report.outcome;
-        let next = match outcome {
+        let next = match outcome.counts_as() {
             Outcome::Answered(_) => self.after_answer(limits),
             // Alive: everything stays as it is, but silence has ended.
             Outcome::Busy => match self.status {
@@ -111,7 +111,9 @@ impl Health {
             Outcome::TimedOut(_)
             | Outcome::Unreachable(_)
             | Outcome::Unresolved(_)
-            | Outcome::Closed => {
+            | Outcome::Closed
+            // It counts as another outcome.
+            | Outcome::AtNoAddress(..) => {
                 self.time_outs = self.time_outs.saturating_add(1);
                 self.after_silence(outcome, limits)
             }
@@ -196,6 +198,10 @@ mod tests {
     #[test]
     fn r8_a_refused_connection_acts_at_once_and_needs_no_rise() {
         assert!(after(&[answered(), Outcome::Refused]).is_down());
+        let nowhere = |first| Outcome::AtNoAddress(Box::new(first), "a refused, b refused".into());
+        assert!(after(&[answered(), nowhere(Outcome::Refused)]).is_down());
+        let silent = after(&[answered(), nowhere(SILENT)]);
+        assert!(!silent.is_down() && silent.time_outs() == 1);
         assert_eq!(
             *after(&[answered(), Outcome::Refused, answered()]).status(),
             Status::Up

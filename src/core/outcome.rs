@@ -47,6 +47,9 @@ pub enum Outcome {
     NotRedis(Arc<str>),
     /// RESP, but not an answer to what was asked. Holds what is wrong with it.
     BadReply(Arc<str>),
+    /// The name has several addresses, and the node answers at none of them. Counts as what happened at
+    /// the first; holds in words what happened at each.
+    AtNoAddress(Box<Outcome>, Arc<str>),
 }
 
 /// What a check was waiting for when its deadline passed.
@@ -87,13 +90,34 @@ impl Outcome {
             Self::Denied(..) => "denied",
             Self::NotRedis(_) => "not_redis",
             Self::BadReply(_) => "bad_reply",
+            Self::AtNoAddress(first, _) => first.label(),
         }
+    }
+
+    /// What it counts as: what happened at the first address.
+    pub fn counts_as(&self) -> &Self {
+        match self {
+            Self::AtNoAddress(first, _) => first.counts_as(),
+            other => other,
+        }
+    }
+
+    /// Whether a Redis or Valkey spoke, though it may not serve now.
+    pub fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Answered(_)
+                | Self::Loading
+                | Self::Busy
+                | Self::TooManyClients
+                | Self::Denied(..)
+        )
     }
 
     /// Whether it counts as a time-out (R8): nothing was heard that proves life or death.
     pub fn is_silence(&self) -> bool {
         matches!(
-            self,
+            self.counts_as(),
             Self::TimedOut(_) | Self::Unreachable(_) | Self::Unresolved(_) | Self::Closed
         )
     }
@@ -132,6 +156,9 @@ impl fmt::Display for Outcome {
             Self::Denied(denial, _) => write!(f, "{denial}"),
             Self::NotRedis(said) => write!(f, "is not Redis (it answered {said})"),
             Self::BadReply(why) => write!(f, "gave an answer that makes no sense ({why})"),
+            Self::AtNoAddress(_, all) => {
+                write!(f, "answers at none of the addresses of its name ({all})")
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A monitor builds one [`GroupView`] after each report and publishes it only when it differs from the
 //! last one. Figures that move all the time (lag, ages) travel apart, for admin alone.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,15 @@ pub enum Target {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// The immutable view of all groups.

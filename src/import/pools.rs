@@ -181,7 +181,7 @@ fn usable<'s>(server: &'s Server, proxy: &Proxy<'_>, told: &mut Told<'_>) -> Opt
         let sentence = format!(
             "server-template {written} stands for several servers behind one name, which rolecall takes \
              for one node: write a line for each node under nodes: (a headless service has names such \
-             as redis-0.NAME, redis-1.NAME)"
+             as redis-0.NAME, redis-1.NAME); rolecall check --connect names the processes behind a name"
         );
         told.gap(server.place, Gap::Nodes, &sentence);
     }

@@ -149,7 +149,7 @@ const WORDS: &[(Topic, &str, &str)] = &[
         Topic::Names,
         "Host names",
         "they are looked up by the system's resolver, again at each dial and each 10s; the last \
-                 good answer is kept.",
+                 good answer is kept, and of several addresses one that answers is used.",
     ),
     (
         Topic::Stats,

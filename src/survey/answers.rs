@@ -52,6 +52,8 @@ pub(super) struct NodeAnswer {
     /// The second answer, which tells a lag; none where there was no first one.
     pub(super) again: Option<Report>,
     pub(super) product: Option<Product>,
+    /// What was said at the other addresses of its name.
+    pub(super) elsewhere: Vec<Asked>,
 }
 
 /// A node, and the connection to it.
@@ -190,13 +192,14 @@ fn first_look(
             asked,
             again: None,
             product: asker.product(),
+            elsewhere: Vec::new(),
         };
         Contact { answer, asker }
     }
 }
 
-/// Asks one that answered once more. What it says then counts only if it says something: that it answered
-/// is known.
+/// Asks one that answered once more, and whoever answers at the other addresses of its name. What it says
+/// then counts only if it says something: that it answered is known.
 async fn second_look(contact: Contact, timeout: Duration) -> NodeAnswer {
     let Contact {
         mut answer,
@@ -204,8 +207,12 @@ async fn second_look(contact: Contact, timeout: Duration) -> NodeAnswer {
     } = contact;
     let answered = |report: &Report| matches!(report.outcome, Outcome::Answered(_));
     if answer.asked.report.as_ref().is_ok_and(answered) {
-        let again = asker.ask(timeout).await;
-        answer.again = again.report.ok().filter(answered);
+        let elsewhere = asker.elsewhere(timeout);
+        let (again, elsewhere) = tokio::join!(asker.ask(timeout), elsewhere);
+        answer.elsewhere = elsewhere;
+        // At another address it is another process.
+        let same = again.target == answer.asked.target;
+        answer.again = again.report.ok().filter(|report| same && answered(report));
     }
     answer
 }

@@ -137,6 +137,7 @@ fn node(answer: &NodeAnswer, status: &NodeStatus, kinds: &[Kind]) -> SurveyNode 
     SurveyNode {
         name: status.name.clone(),
         address: status.address.clone(),
+        dialled: status.dialled.clone(),
         local: status.local,
         learned: status.learned,
         outcome: outcome
@@ -184,6 +185,7 @@ fn sentinel(ground: &Ground<'_>, address: &Address, said: &SentinelSaid) -> Surv
     let name = node.map(|node| node.settings.name.to_string());
     SurveySentinel {
         address: address.to_string(),
+        dialled: said.target.as_ref().map(ToString::to_string),
         answers: vote.is_some(),
         names: vote.map(|vote| vote.address.to_string()),
         config_epoch: vote.map(|vote| vote.config_epoch),

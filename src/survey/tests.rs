@@ -1,6 +1,8 @@
 //! What is foretold is what a proxy does: random answers, told to the core once as the survey tells them and
 //! round by round as a monitor would, must choose the same nodes.
 
+mod names;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -172,10 +174,12 @@ fn answers(config: &Config, sayings: &[Saying], votes: &[usize]) -> GroupAnswers
             },
             again,
             product: None,
+            elsewhere: Vec::new(),
         }
     });
     let said = |of: &usize| SentinelSaid {
         report: vote(*of),
+        target: None,
         replicas: None,
         sentinels: None,
         masters: None,

@@ -229,10 +229,11 @@ fn dial(callee: &Callee) -> io::Result<Box<dyn Wire>> {
 }
 
 fn dial_tcp(addresses: &[std::net::SocketAddr]) -> io::Result<Box<dyn Wire>> {
-    let mut last = io::Error::other("its name has no address");
+    let mut failures = Vec::new();
     for address in addresses {
         match TcpStream::connect_timeout(address, PATIENCE) {
-            Err(error) => last = error,
+            Err(error) if addresses.len() == 1 => return Err(error),
+            Err(error) => failures.push(format!("{address}: {error}")),
             Ok(wire) => {
                 wire.set_read_timeout(Some(PATIENCE))?;
                 wire.set_write_timeout(Some(PATIENCE))?;
@@ -240,7 +241,10 @@ fn dial_tcp(addresses: &[std::net::SocketAddr]) -> io::Result<Box<dyn Wire>> {
             }
         }
     }
-    Err(last)
+    if failures.is_empty() {
+        return Err(io::Error::other("its name has no address"));
+    }
+    Err(io::Error::other(failures.join(", ")))
 }
 
 #[cfg(test)]

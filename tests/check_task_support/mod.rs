@@ -255,8 +255,10 @@ impl Watched {
         let mut task = NodeTask {
             node: NodeId(7),
             address,
+            present: None,
             auth: None,
             timeout: PATIENCE,
+            fall: 6,
             pace: pace_receiver,
             wake: Arc::default(),
             reports: sender,

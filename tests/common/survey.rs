@@ -75,7 +75,7 @@ fn run(topology: &Topology, more: &[&str]) -> Parted {
     fs::write(&file, topology.yaml(free_address())).expect("write rolecall.yaml");
     let mut arguments = vec!["check", "-c", file.to_str().expect("UTF-8"), "--connect"];
     arguments.extend(more);
-    run_apart(&arguments, &[])
+    run_apart(&arguments, &topology.environment())
 }
 
 impl Asked {

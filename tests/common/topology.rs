@@ -179,6 +179,13 @@ impl Topology {
         self
     }
 
+    /// The variables of its environment.
+    pub(crate) fn environment(&self) -> Vec<(&str, &str)> {
+        let all = self.launch.env.iter();
+        all.map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect()
+    }
+
     /// Sends the proxy's log elsewhere.
     pub(crate) fn stdout(mut self, file: File) -> Self {
         self.launch.stdout = Some(Arc::new(file));

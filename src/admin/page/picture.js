@@ -87,7 +87,7 @@ function makeNode() {
 function updateNode(card, group, { node, state }, nameOf) {
   say(card.name, node.name);
   say(card.state, state.word);
-  say(card.where, node.address);
+  say(card.where, placeOf(node));
   const tags = [node.local ? "local" : "", node.learned ? "learned from Sentinel" : "", node.weight === 1 ? "" : `weight ${node.weight}`];
   say(card.tags, tags.filter(Boolean).join(", "));
   say(card.why, state.why);

@@ -55,6 +55,11 @@ function headline(group) {
   return `${group.name}: no primary`;
 }
 
+// An address as written, and where it is dialled if that says more.
+function placeOf(node) {
+  return (node.dialled ?? node.address) === node.address ? node.address : `${node.address} (${node.dialled})`;
+}
+
 // Whose address is this? Nodes and listeners are known by name.
 function directory(status) {
   const names = new Map();
@@ -62,6 +67,9 @@ function directory(status) {
     for (const bind of listener.binds) names.set(bind, `listener ${listener.name}`);
   }
   for (const group of status.groups) {
+    for (const node of group.nodes) {
+      if (node.dialled !== null) names.set(`${group.name}\n${node.dialled}`, node.name);
+    }
     for (const node of group.nodes) names.set(`${group.name}\n${node.address}`, node.name);
   }
   return (group, address) => names.get(`${group}\n${address}`) ?? names.get(address) ?? address;

@@ -9,7 +9,7 @@ function updateTables(status, groups, nameOf) {
     fill(row, [
       group.name,
       [node.name, "name", node.run_id ? `run_id ${node.run_id}` : ""],
-      [node.address, "address"],
+      [placeOf(node), "address"],
       [state.why ? `${state.word}: ${state.why}` : state.word, `state ${state.tone}`],
       [inWords(node.since_seconds), "time", node.since],
       node.follows === null ? "–" : `${nameOf(group.name, node.follows)}${node.link_up === false ? " (link down)" : ""}`,

@@ -10,7 +10,7 @@ use crate::core::health::Status;
 use crate::core::lag::Lag;
 use crate::core::node::{NodeState, Order};
 use crate::core::reason::Ineligible;
-use crate::core::snapshot::{NodeView, Silence, Target};
+use crate::core::snapshot::{NodeView, Silence};
 
 impl Picture<'_> {
     pub(super) fn node(&self, group: &Group, state: &NodeState, view: &NodeView) -> NodeStatus {
@@ -23,6 +23,7 @@ impl Picture<'_> {
         NodeStatus {
             name: state.settings.name.to_string(),
             address: self.address(state),
+            dialled: state.target.as_ref().map(ToString::to_string),
             local: state.settings.local,
             weight: state.settings.weight,
             learned: state.learned,
@@ -61,8 +62,7 @@ impl Picture<'_> {
         match (written, &state.settings.address, &state.target) {
             (Some(node), _, _) => node.address.to_string(),
             (None, Some(address), _) => address.to_string(),
-            (None, None, Some(Target::Unix(path))) => format!("unix:{}", path.display()),
-            (None, None, Some(Target::Tcp(address))) => address.to_string(),
+            (None, None, Some(target)) => target.to_string(),
             (None, None, None) => "unknown".to_owned(),
         }
     }

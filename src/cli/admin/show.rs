@@ -229,7 +229,20 @@ pub(super) fn explain(status: &Status, listener: &ListenerStatus, style: Style) 
 fn last_check(node: &NodeStatus) -> String {
     match &node.last_check {
         None => "; not checked yet".to_owned(),
-        Some(check) => format!("; checked {} ago: {}", span(check.age_seconds), check.text),
+        Some(check) => {
+            let ago = span(check.age_seconds);
+            let at = node.dialled.as_ref().filter(|at| **at != node.address);
+            let at = at.map_or_else(String::new, |at| format!(" at {at}"));
+            format!("; checked {ago} ago{at}: {}", check.text)
+        }
+    }
+}
+
+/// An address as written, and where it was dialled if that says more.
+pub(in crate::cli) fn place(address: &str, dialled: Option<&String>) -> String {
+    match dialled {
+        Some(dialled) if dialled != address => format!("{address} ({dialled})"),
+        _ => address.to_owned(),
     }
 }
 

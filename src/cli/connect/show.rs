@@ -5,7 +5,7 @@ use crate::api::{
     SurveySentinel,
 };
 use crate::cli::admin::paper::{Cell, Side, Style, Table, Tint};
-use crate::cli::admin::show::{GO_TO, behind, span};
+use crate::cli::admin::show::{GO_TO, behind, place, span};
 
 /// The whole page.
 pub(super) fn survey(survey: &Survey, style: Style) -> String {
@@ -99,7 +99,7 @@ fn row(node: &SurveyNode) -> [Cell; 7] {
     let plain = |text: String| Cell(text, Tint::Plain);
     [
         Cell(node.name.clone(), Tint::Strong),
-        plain(node.address.clone()),
+        plain(place(&node.address, node.dialled.as_ref())),
         plain(role.to_owned()),
         plain(version),
         plain(link.to_owned()),
@@ -125,7 +125,10 @@ fn sentinels(all: &[SurveySentinel], style: Style) -> String {
             Tint::Warn
         };
         table.push([
-            Cell(sentinel.address.clone(), Tint::Strong),
+            Cell(
+                place(&sentinel.address, sentinel.dialled.as_ref()),
+                Tint::Strong,
+            ),
             Cell(
                 epoch.map_or_else(|| "?".to_owned(), |epoch| epoch.to_string()),
                 Tint::Plain,

@@ -69,7 +69,7 @@ pub static NODE: Section = Section {
             name: "address",
             value: ADDRESS,
             default: Required,
-            about: "Where it listens. A host name is looked up at each dial and every 10 s; the last good answer is kept.",
+            about: "Where it listens. A host name is looked up at each dial and every 10 s; the last good answer is kept. Where it has several addresses one of them is used: see [names](#names-of-hosts).",
             example: "redis-3.example.net:6379",
             reload: AtOnce,
         },

@@ -27,6 +27,10 @@ fn of_node(kind: &Kind, group: &str) -> Option<String> {
             "look at the process (a T in ps means stopped) and at its log".to_owned()
         }
         Kind::Unreachable(_) => "correct its address, or the route to it".to_owned(),
+        Kind::AtNoAddress(..) => {
+            "start it, or correct its address: getent ahosts NAME shows what the name stands for"
+                .to_owned()
+        }
         Kind::Unresolved(_) => "correct the name, or ask the name server for it".to_owned(),
         Kind::Closes => {
             "look at its log; a port that wants TLS does so, and a proxy without servers".to_owned()
@@ -59,6 +63,11 @@ fn of_node(kind: &Kind, group: &str) -> Option<String> {
         }
         Kind::OwnListener => "write where Redis itself listens".to_owned(),
         Kind::SameProcess(_) => "take one of the two out: one process is one node".to_owned(),
+        Kind::SeveralNodes(_) => {
+            "list each process by a name of its own (of a StatefulSet: pod-0.svc), or name the Sentinels with \
+             discover: true"
+                .to_owned()
+        }
         Kind::LocalAlias(_) => {
             "nothing, if this is meant: while that node is primary, local reads fall back"
                 .to_owned()

@@ -39,6 +39,8 @@ pub(in crate::survey) enum Kind {
     Refused(String),
     Silent(Stage, Duration),
     Unreachable(Arc<str>),
+    /// What happened first, and at each address of its name.
+    AtNoAddress(&'static str, Arc<str>),
     Unresolved(Arc<str>),
     Closes,
     Denied(Denial, Arc<str>),
@@ -54,6 +56,8 @@ pub(in crate::survey) enum Kind {
     SentinelAsNode,
     OwnListener,
     SameProcess(Arc<str>),
+    /// Several processes answer at the addresses of its name: each address, with its role and its run.
+    SeveralNodes(Vec<String>),
     /// A local node that is another address of a node of the group.
     LocalAlias(Arc<str>),
     LocalPrimary,
@@ -115,6 +119,7 @@ impl Kind {
             Self::Silent(Stage::Connect, _) => "no-connection",
             Self::Silent(Stage::Reply, _) => "no-answer",
             Self::Unreachable(_) => "unreachable",
+            Self::AtNoAddress(code, _) => code,
             Self::Unresolved(_) => "unresolved",
             Self::Closes => "closes",
             Self::Denied(Denial::NoAuth, _) => "password-wanted",
@@ -131,6 +136,7 @@ impl Kind {
             Self::SentinelAsNode => "sentinel-as-node",
             Self::OwnListener => "own-listener",
             Self::SameProcess(_) => "same-process",
+            Self::SeveralNodes(_) => "several-nodes-behind-a-name",
             Self::LocalAlias(_) => "local-alias",
             Self::LocalPrimary => "local-primary",
             Self::SavesNothing => "misconf",

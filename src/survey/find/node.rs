@@ -1,14 +1,17 @@
 //! What is wrong with one node.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Ground;
 use super::kind::{Kind, Limited};
+use crate::check::ask::Asked;
 use crate::config::model::Address;
 use crate::core::facts::{Condition, Facts, Mode, ReplicaFacts};
 use crate::core::node::NodeState;
 use crate::core::outcome::Outcome;
 use crate::core::reason::Ineligible;
+use crate::core::snapshot::Target;
 use crate::redis::product::{Product, major_minor};
 use crate::survey::answers::{NodeAnswer, waits};
 use crate::survey::foretell::facts_of;
@@ -25,8 +28,17 @@ pub(super) fn all(ground: &Ground<'_>, state: &NodeState, answer: &NodeAnswer) -
         Ok(report) => report,
         Err(why) => return vec![Kind::NotAsked(why.clone())],
     };
-    let waited = waits(ground.config);
-    let unasked = match report.outcome.clone() {
+    let unasked = of_outcome(report.outcome.clone(), answer, waits(ground.config));
+    match (unasked, facts_of(answer)) {
+        (Some(kind), _) => vec![kind],
+        (None, Some(facts)) => answered(ground, state, answer, facts),
+        (None, None) => Vec::new(),
+    }
+}
+
+/// What an outcome is found to be; none for an answer.
+fn of_outcome(outcome: Outcome, answer: &NodeAnswer, waited: Duration) -> Option<Kind> {
+    match outcome {
         Outcome::Answered(_) => None,
         Outcome::Loading => Some(Kind::Loading),
         Outcome::Busy => Some(Kind::Busy),
@@ -39,12 +51,39 @@ pub(super) fn all(ground: &Ground<'_>, state: &NodeState, answer: &NodeAnswer) -
         Outcome::Denied(denial, said) => Some(Kind::Denied(denial, said)),
         Outcome::NotRedis(said) => Some(Kind::NotRedis(said)),
         Outcome::BadReply(why) => Some(Kind::BadReply(why)),
-    };
-    match (unasked, facts_of(answer)) {
-        (Some(kind), _) => vec![kind],
-        (None, Some(facts)) => answered(ground, state, answer, facts),
-        (None, None) => Vec::new(),
+        Outcome::AtNoAddress(first, all) => {
+            let first = of_outcome(*first, answer, waited)?;
+            Some(Kind::AtNoAddress(first.code(), all))
+        }
     }
+}
+
+/// Several processes behind its name: each address, with its role and its run.
+fn several(answer: &NodeAnswer, facts: &Facts) -> Option<Kind> {
+    let told = |target: &Target, facts: &Facts| {
+        let role = if facts.claims() { "primary" } else { "replica" };
+        let run: String = facts.run_id.0.chars().take(8).collect();
+        format!("{target} is a {role}, run {run}")
+    };
+    let answered = |asked: &Asked| match (&asked.target, &asked.report) {
+        (Some(target), Ok(report)) => match &report.outcome {
+            Outcome::Answered(facts) => Some((target.clone(), facts.clone())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let others: Vec<_> = answer.elsewhere.iter().filter_map(answered).collect();
+    let differs = |(_, other): &(Target, Box<Facts>)| other.run_id != facts.run_id;
+    if !others.iter().any(differs) {
+        return None;
+    }
+    let own = answer
+        .asked
+        .target
+        .iter()
+        .map(|target| told(target, facts) + " (the one that is used)");
+    let others = others.iter().map(|(target, facts)| told(target, facts));
+    Some(Kind::SeveralNodes(own.chain(others).collect()))
 }
 
 fn place(address: &Address) -> String {
@@ -68,10 +107,11 @@ fn answered(
     if state.own_listener {
         return vec![Kind::OwnListener];
     }
+    let mut found = Vec::from_iter(several(answer, facts));
     if let Some(other) = &state.same_as {
-        return vec![Kind::SameProcess(other.clone())];
+        found.push(Kind::SameProcess(other.clone()));
+        return found;
     }
-    let mut found = Vec::new();
     let alias = alias(ground, state);
     match facts.replica() {
         Some(link) => found.extend(replica(ground, state, facts, link)),

@@ -43,6 +43,9 @@ impl Kind {
                 in_words(*waited)
             ),
             Self::Unreachable(why) => format!("cannot be reached ({why})"),
+            Self::AtNoAddress(_, all) => {
+                format!("answers at none of the addresses of its name: {all}")
+            }
             Self::Unresolved(why) => format!("has a name that cannot be looked up ({why})"),
             Self::Closes => "closes each connection without an answer".to_owned(),
             Self::Denied(Denial::NoAuth, _) => {
@@ -69,6 +72,10 @@ impl Kind {
             Self::SentinelAsNode => "is a Sentinel, not a data node".to_owned(),
             Self::OwnListener => "has the address of one of our own listeners".to_owned(),
             Self::SameProcess(other) => format!("is the same process as {other}"),
+            Self::SeveralNodes(all) => format!(
+                "has a name behind which several processes answer, and one node is one process: {}",
+                all.join("; ")
+            ),
             Self::LocalAlias(other) => {
                 format!("is the same process as {other}, by another address")
             }
