@@ -306,9 +306,10 @@ impl Sentinels {
         claim_hold: Duration,
         now: Moment,
     ) -> Veto {
+        // In the middle of a failover too: it may come to nothing, again and again.
         let unseen = |witness: &&Witness| {
             witness
-                .vote(now)
+                .remembered(now)
                 .is_some_and(|vote| is_unseen(nodes, vote, node))
         };
         let patience = claim_hold * VETOES;
@@ -358,11 +359,16 @@ impl Sentinels {
 }
 
 impl Witness {
+    /// Whom it stands by.
     fn vote(&self, now: Moment) -> Option<&Vote> {
-        self.said
-            .as_ref()
-            .filter(|(vote, at)| vote.phase == Phase::Settled && now.since(*at) < MEMORY)
-            .map(|(vote, _)| vote)
+        self.remembered(now)
+            .filter(|vote| vote.phase == Phase::Settled)
+    }
+
+    /// Whom it named last, unless that is too long ago.
+    fn remembered(&self, now: Moment) -> Option<&Vote> {
+        let (vote, at) = self.said.as_ref()?;
+        (now.since(*at) < MEMORY).then_some(vote)
     }
 
     /// R18: since when it has called one and the same primary down.

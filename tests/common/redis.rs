@@ -45,6 +45,7 @@ pub(crate) struct RedisBuilder {
     address: SocketAddr,
     lines: Vec<String>,
     password: Option<String>,
+    dump: Option<PathBuf>,
 }
 
 /// A redis-server on its own loopback address; killed when dropped.
@@ -103,6 +104,12 @@ impl RedisBuilder {
             .option("masterauth", password)
     }
 
+    /// Starts it from a copy of this dump.
+    pub(crate) fn dump(mut self, file: PathBuf) -> Self {
+        self.dump = Some(file);
+        self
+    }
+
     /// Another address than the one that was picked.
     pub(crate) fn at(mut self, address: SocketAddr) -> Self {
         self.address = address;
@@ -115,6 +122,9 @@ impl RedisBuilder {
         let dir = TempDir::new().expect("a temporary directory");
         let config = self.config(&dir);
         fs::write(dir.path().join("redis.conf"), config).expect("write redis.conf");
+        if let Some(dump) = &self.dump {
+            fs::copy(dump, dir.path().join("dump.rdb")).expect("copy the dump");
+        }
         let mut names = NAMES.lock().expect("no test panics here");
         names.insert(self.address.port(), self.name.clone());
         drop(names);
@@ -156,6 +166,7 @@ impl RedisNode {
             address: free_address(),
             lines: Vec::new(),
             password: None,
+            dump: None,
         }
     }
 
@@ -179,6 +190,13 @@ impl RedisNode {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Saves its data, and gives the file.
+    #[track_caller]
+    pub(crate) fn save(&self) -> PathBuf {
+        self.must(&["SAVE"]);
+        self.dir.path().join("dump.rdb")
     }
 
     /// Its Unix socket.
