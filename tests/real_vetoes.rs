@@ -117,8 +117,9 @@ fn r19_writers_wait_for_the_replicas_of_a_new_primary() {
         let state = desk.state();
         state == GroupState::Degraded || state == GroupState::Conflict
     });
-    let status = desk.run(&["status", "--json"]).said;
-    assert!(status.contains("NOREPLICAS"), "{status}");
+    eventually(SOON, "the status says why", || {
+        desk.run(&["status", "--json"]).said.contains("NOREPLICAS")
+    });
     let refused = proxy.client("redis-rw").cmd(&["SET", "key", "3"]);
     assert!(
         refused

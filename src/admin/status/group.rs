@@ -78,8 +78,9 @@ impl Picture<'_> {
                     .map_or_else(String::new, |words| format!("; {words}"))
             ),
             Some(Ok(())) if state == GroupState::Conflict => format!(
-                "{} claim to be primary; {name} keeps the writes, primary since {elected}: {why}{}",
+                "{} claim to be primary; {name} keeps the writes, primary since {elected}: {why}{}{}",
                 list(&claimants(group)),
+                remark(group, holder),
                 self.reservations(group)
             ),
             _ => format!(
