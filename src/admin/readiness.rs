@@ -108,6 +108,7 @@ mod tests {
             id: GROUP,
             name: "main".into(),
             primary: None,
+            ended: None,
             nodes,
         };
         Snapshot::default().with(view)

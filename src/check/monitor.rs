@@ -215,6 +215,10 @@ impl Monitor {
         }
         self.gauges.follow(&self.group, now);
         self.crew.pace(|node| self.group.pace(node));
+        if self.group.has_undecided_answers() {
+            // R20: clients wait for this.
+            self.crew.call_all(By::Connection);
+        }
     }
 
     fn publish(&self) {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::alarm::Alarm;
+use super::answers::{Answers, Ended};
 use super::discovery::Discovery;
 use super::election::{Election, has_living_primary};
 use super::eligibility::{self, Circumstances, link_down_since};
@@ -90,6 +91,8 @@ pub struct Group {
     /// R19: new writers wait for the new primary's replicas until then at the latest; none when they are there.
     awaits_replicas: Option<Moment>,
     dissent: Dissent,
+    /// R20: the last term that ended.
+    ended: Option<Ended>,
     track: Track,
     view: GroupView,
     roles: Vec<(NodeId, Arc<str>)>,
@@ -110,6 +113,7 @@ impl Group {
             id: settings.id,
             name: settings.name.clone(),
             primary: None,
+            ended: None,
             nodes: Vec::new(),
         };
         let mut group = Self {
@@ -124,6 +128,7 @@ impl Group {
             stale_clock: StaleClock::new(),
             awaits_replicas: None,
             dissent: Dissent::default(),
+            ended: None,
             track: Track::default(),
             view,
             roles: Vec::new(),
@@ -290,6 +295,13 @@ impl Group {
         has_living_primary(&self.election, &self.nodes)
     }
 
+    /// R20: whether answers wait for what the nodes say next.
+    pub fn has_undecided_answers(&self) -> bool {
+        self.view
+            .ended
+            .is_some_and(|ended| ended.answers == Answers::Undecided)
+    }
+
     /// How many nodes claim to be primary.
     pub fn claimants(&self) -> usize {
         self.nodes.iter().filter(|node| node.claims()).count()
@@ -354,9 +366,7 @@ impl Group {
         self.place_nodes();
         self.find_duplicates();
         self.find_circles();
-        let elections =
-            self.election
-                .decide(&self.nodes, &self.sentinels, self.settings.claim_hold, now);
+        let elections = self.decide(now);
         for event in &elections {
             if let EventKind::Elected { node, .. } = event {
                 self.enter_term(*node, now);
@@ -420,6 +430,23 @@ impl Group {
             .place(&mut self.nodes, &self.election, |address| {
                 own.iter().any(|listener| listener.is_at(address))
             });
+    }
+
+    /// The election, and what becomes of the answers of a term that ends by it (R20).
+    fn decide(&mut self, now: Moment) -> Vec<EventKind> {
+        let term = self.election.primary().map(|primary| primary.term);
+        let before = term.zip(self.election.holder());
+        let ends = before.map(|(term, holder)| Ended::new(term, holder, now));
+        let elections =
+            self.election
+                .decide(&self.nodes, &self.sentinels, self.settings.claim_hold, now);
+        if term != self.election.primary().map(|primary| primary.term) {
+            self.ended = ends.or(self.ended.take());
+        }
+        if let Some(ended) = &mut self.ended {
+            ended.follow(&self.nodes, &self.election, now);
+        }
+        elections
     }
 
     fn know_own_addresses(&mut self) {
@@ -519,6 +546,7 @@ impl Group {
             id: self.settings.id,
             name: self.settings.name.clone(),
             primary,
+            ended: self.ended.as_ref().map(Ended::view),
             nodes: nodes.collect(),
         }
     }

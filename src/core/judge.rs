@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::answers::Answers;
 use super::chain::{Access, Chain, Tier};
 use super::ids::NodeId;
 use super::pick::{has_better_tier, has_company};
@@ -71,6 +72,13 @@ pub fn judge(held: &Held, chain: &Chain, group: &GroupView) -> Option<CloseReaso
         .then_some(CloseReason::NodeSilent)
 }
 
+/// R20: what becomes of the answers that the node of a session has sent, when the session ends because the
+/// node is no longer the primary.
+pub fn answers(held: &Held, group: &GroupView) -> Answers {
+    let ended = group.ended.filter(|ended| held.term == Some(ended.term));
+    ended.map_or(Answers::Drop, |ended| ended.answers)
+}
+
 /// R16: whether a session of this age should move to a better tier that is there again.
 pub fn has_outstayed(
     held: &Held,
@@ -85,6 +93,7 @@ pub fn has_outstayed(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::answers::TermEnd;
     use crate::core::chain::Access::{ReadOnly, ReadWrite};
     use crate::core::reason::Ineligible;
     use crate::core::sample::{chain, elected, group, serving};
@@ -131,6 +140,27 @@ mod tests {
             });
             assert_eq!(judged(&later), Some(CloseReason::Demoted), "{lost:?}");
         }
+    }
+
+    #[test]
+    fn r20_only_the_answers_of_the_term_that_ended_last_may_be_delivered() {
+        let view = group(vec![elected(1), serving(2)]);
+        let held = Held::grant(&writes(), &view, NodeId(1), 0).unwrap();
+        assert_eq!(answers(&held, &view), Answers::Drop);
+        let ended = |term| GroupView {
+            ended: Some(TermEnd {
+                term,
+                answers: Answers::Deliver,
+            }),
+            ..view.clone()
+        };
+        assert_eq!(answers(&held, &ended(1)), Answers::Deliver);
+        assert_eq!(answers(&held, &ended(2)), Answers::Drop);
+        assert_eq!(
+            answers(&reading(2), &ended(1)),
+            Answers::Drop,
+            "bound to no term"
+        );
     }
 
     #[test]

@@ -139,6 +139,7 @@ pub(crate) fn group(nodes: Vec<NodeView>) -> GroupView {
             node: node.id,
             term: 1,
         }),
+        ended: None,
         nodes,
     }
 }

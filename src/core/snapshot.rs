@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::answers::TermEnd;
 use super::ids::{GroupId, ListenerId, NodeId};
 use super::reason::{CloseReason, Ineligible};
 
@@ -45,6 +46,8 @@ pub struct GroupView {
     pub name: Arc<str>,
     /// R2: at most one.
     pub primary: Option<PrimaryView>,
+    /// R20: the last term that ended, and what becomes of its answers.
+    pub ended: Option<TermEnd>,
     /// All nodes, in the order of the configuration.
     pub nodes: Vec<NodeView>,
 }

@@ -121,6 +121,7 @@ impl Builder {
             id: GroupId(1),
             name: "main".into(),
             primary: None,
+            ended: None,
             nodes: nodes.map(|(server, number)| node(server, number)).collect(),
         };
         let tier = Tier {

@@ -2,8 +2,9 @@
 //! `incumbent` has what can replace a primary, `descent` and `waiting` the edges of that, `rest` the cold
 //! start, silence and reads, `copies` what a copy of a file does not prove, `foreign` other histories, `sentinels` what
 //! Sentinels add, `vetoes` what they say against an election, `told` what is told of all this, `members` nodes
-//! that come and go, `switching` an operator's switchover.
+//! that come and go, `switching` an operator's switchover, `answers` what becomes of the answers of a term that ended.
 
+mod answers;
 mod copies;
 mod descent;
 mod foreign;
