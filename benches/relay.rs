@@ -1,8 +1,12 @@
 //! What the relay itself costs: a request and its answer, small and large, over socket pairs. Client, node
-//! and relay share one thread, so nothing is measured of the scheduler and of the network.
+//! and relay share one thread, so nothing is measured of the scheduler and of the network. And what it costs
+//! to follow the replies, which sessions that came for writes do.
+
+use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rolecall::proxy::relay_plainly;
+use rolecall::redis::scan::Replies;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, LocalOptions};
@@ -57,5 +61,29 @@ fn relay(criterion: &mut Criterion) {
     assert!(done.is_ok(), "{done:?}");
 }
 
-criterion_group!(benches, relay);
+fn scan(criterion: &mut Criterion) {
+    let list = [b"*1000\r\n".to_vec(), b"$3\r\nfoo\r\n".repeat(1000)].concat();
+    let large = format!("$100000\r\n{}\r\n", "x".repeat(100_000)).into_bytes();
+    let chunks = [
+        ("+OK", b"+OK\r\n".to_vec()),
+        ("a number", b":1234\r\n".to_vec()),
+        ("a value of 3 bytes", b"$3\r\nfoo\r\n".to_vec()),
+        ("an error", b"-ERR unknown command\r\n".to_vec()),
+        ("a pipeline of 16 times +OK", b"+OK\r\n".repeat(16)),
+        ("a list of 1000 values of 3 bytes", list),
+        ("a value of 100 KB", large),
+    ];
+    let mut group = criterion.benchmark_group("scan");
+    for (name, chunk) in chunks {
+        let mut replies = Replies::default();
+        group.throughput(Throughput::Bytes(chunk.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| replies.follow(black_box(&chunk)));
+        });
+        assert!(replies.is_between(), "{name}");
+    }
+    group.finish();
+}
+
+criterion_group!(benches, relay, scan);
 criterion_main!(benches);

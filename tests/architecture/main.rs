@@ -36,7 +36,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "proxy",
-        &["core", "config::model", "metrics", "journal", "clock"],
+        &[
+            "core",
+            // Where replies begin, and no other word of the protocol.
+            "redis::scan",
+            "config::model",
+            "metrics",
+            "journal",
+            "clock",
+        ],
     ),
     (
         "admin",
