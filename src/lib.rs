@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! main -> cli -> app -> { check, proxy, admin, config, telemetry, takeover, notify }
-//!                check -> redis -> core        proxy -> core      admin -> core      config -> core
+//!                check -> redis -> core        proxy -> { core, redis::scan }      admin -> core      config -> core
 //!         cli -> import -> config
 //!        cli -> { survey, draft } -> check::ask -> redis
 //!                check, proxy, admin -> metrics, journal, and the types of config::model
@@ -69,6 +69,12 @@
 //! - *Old votes of Sentinels* do not count against an incumbent that Sentinels chose, or that replaced
 //!   another by replicas' votes, either: the two electorates would play the writes to and fro. What was
 //!   too old to replace an incumbent is too old to replace whoever follows it.
+//! - *R20 asks for proof* even after a handover (`FAILOVER .. FORCE` does not wait for the replica), and takes it
+//!   from any old primary that is a replica now, however it was demoted.
+//! - *A slow reader* gets its last answers (R20) for up to a second and not for 50 ms: as long as it has not read
+//!   what was sent to it, it cannot see the close either. The node is waited for 50 ms.
+//! - *A refused command* (R20) is also an EXEC: `-EXECABORT .. because of: READONLY ..`. Its session is held for up
+//!   to 50 ms until the fence, or the client would come back to the same node a few times.
 //! - *The service manager* is told by [`notify`] and not by the crate sd-notify, which knows no abstract
 //!   addresses and waits without limit for a manager that does not read.
 //! - *A replica that is silent* for less than `fall` stays in the electorate, though it convinces nobody: a

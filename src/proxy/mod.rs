@@ -9,13 +9,14 @@
 //! threads, and memory a session.
 //!
 //! Read in this order: `session` (find a node, relay, end), `route` (pick, dial, park), `relay`,
-//! `worker` (the view and the judging), `accept` and `listen`, `run` (the threads).
+//! `worker` (the view and the judging), `linger` (the last answers), `accept` and `listen`, `run` (the threads).
 
 mod accept;
 mod descriptors;
 mod dial;
 mod holder;
 mod inherit;
+mod linger;
 mod listen;
 mod listener;
 mod loads;

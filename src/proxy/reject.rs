@@ -1,4 +1,4 @@
-//! Sending a client away so that it can read why (R13).
+//! Sending a client away so that it can read why (R13), or its last answers (R20).
 //!
 //! A plain close of a socket with unread input resets the connection, and the line is lost with it. So:
 //! write the line, finish writing, read and drop what comes for up to a second, close.
@@ -6,11 +6,12 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::relay::Rest;
 use super::stream::Stream;
 use super::worker::Worker;
 
@@ -43,7 +44,7 @@ struct Kept;
 /// Tells the client one error line, without its CRLF, and closes.
 pub(super) async fn reject(worker: &Worker, client: Stream, line: &str) {
     // It may have been parked, and deaf to the input that is to be dropped.
-    let Ok(mut client) = client.registered_again() else {
+    let Ok(client) = client.registered_again() else {
         return;
     };
     let mut text: String = line
@@ -51,34 +52,58 @@ pub(super) async fn reject(worker: &Worker, client: Stream, line: &str) {
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
     text.push_str("\r\n");
-    // An unread line is no failure of ours: the client has gone, then.
-    let told = timeout(DISCARD, tell(&mut client, text.as_bytes())).await;
+    finish(worker, client, text.as_bytes()).await;
+}
+
+/// Gives the client what is left of its answers, and closes so that it can read all of them.
+pub(super) async fn see_off(worker: &Worker, client: Stream, rest: Option<Box<Rest>>) {
+    finish(
+        worker,
+        client,
+        rest.as_ref().map_or(&[], |rest| rest.left()),
+    )
+    .await;
+}
+
+async fn finish(worker: &Worker, mut client: Stream, text: &[u8]) {
+    // What the client does not read is no failure of ours: it has gone, then, or is very slow.
+    let told = timeout(DISCARD, tell(worker, &mut client, text)).await;
     if !matches!(told, Ok(Ok(()))) {
         return;
     }
     if let Some(_kept) = Kept::take() {
-        drop(timeout(DISCARD, discard(worker, &mut client)).await);
+        let discarded = poll_fn(|cx| discard(cx, worker, &mut client));
+        drop(timeout(DISCARD, discarded).await);
     }
 }
 
-async fn tell(client: &mut Stream, mut text: &[u8]) -> io::Result<()> {
-    while !text.is_empty() {
-        let taken = poll_fn(|cx| client.poll_write(cx, text)).await?;
-        text = &text[taken..];
-    }
-    poll_fn(|cx| client.poll_shutdown(cx)).await
-}
-
-async fn discard(worker: &Worker, client: &mut Stream) {
+/// Writes the text and finishes writing. A client that is stuck in writing does not read, so its input is
+/// dropped meanwhile.
+async fn tell(worker: &Worker, client: &mut Stream, mut text: &[u8]) -> io::Result<()> {
     poll_fn(|cx| {
-        let mut buffer = worker.buffer.borrow_mut();
-        loop {
-            if let Err(_) | Ok(0) = ready!(client.poll_read(cx, &mut buffer)) {
-                return Poll::Ready(());
+        while !text.is_empty() {
+            match client.poll_write(cx, text) {
+                Poll::Ready(taken) => text = &text[taken?..],
+                Poll::Pending => {
+                    // Its end is no reason to stop: it may have finished and still read.
+                    let _finished = discard(cx, worker, client);
+                    return Poll::Pending;
+                }
             }
         }
+        client.poll_shutdown(cx)
     })
-    .await;
+    .await
+}
+
+/// Drops what the client sends; ready when it has finished.
+fn discard(cx: &mut Context<'_>, worker: &Worker, client: &mut Stream) -> Poll<()> {
+    let mut buffer = worker.buffer.borrow_mut();
+    loop {
+        if let Err(_) | Ok(0) = ready!(client.poll_read(cx, &mut buffer)) {
+            return Poll::Ready(());
+        }
+    }
 }
 
 impl Kept {

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -88,6 +89,17 @@ impl Stream {
             Self::Unix(stream) => SockRef::from(stream),
         };
         (&*socket).read(buffer)
+    }
+
+    /// Whether something lies in the socket that was not read. It asks the kernel, and takes nothing out.
+    pub(super) fn has_unread(&self) -> bool {
+        let socket = match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(stream),
+        };
+        socket
+            .peek(&mut [MaybeUninit::uninit()])
+            .is_ok_and(|count| count > 0)
     }
 
     /// Writes what the socket takes now; `WouldBlock` when that is nothing. Wakes nobody.

@@ -13,9 +13,11 @@ use std::task::Waker;
 use super::listener::Listener;
 use super::nodes::{Claim, Node};
 use super::schedule::Heard;
+use crate::core::answers::Answers;
 use crate::core::judge::Held;
 use crate::core::reason::CloseReason;
 use crate::core::time::Moment;
+use crate::redis::scan::Replies;
 
 /// What a worker keeps of one connection.
 pub(super) struct Entry {
@@ -24,7 +26,7 @@ pub(super) struct Entry {
     /// What it was given at its node, and by which version of the view that was judged last.
     seat: Cell<Option<Seat>>,
     node: RefCell<Option<Claim>>,
-    doomed: Cell<Option<CloseReason>>,
+    doomed: Cell<Option<Parting>>,
     waker: RefCell<Option<Waker>>,
     /// Bytes relayed to and from the node.
     pub(super) sent: Cell<u64>,
@@ -42,6 +44,31 @@ pub(super) struct Entry {
     /// Chunks of the client that are still looked into for that.
     pub(super) looks: Cell<u8>,
     pub(super) heard: Heard,
+    /// Of a session that came for writes: the node's replies, followed for one that refuses a command.
+    replies: Cell<Replies>,
+    /// The client has sent something since the last complete reply. With a pipeline more may be to come.
+    awaits: Cell<bool>,
+    /// R20: the client has not taken all answers that were read for it.
+    behind: Cell<bool>,
+    /// R20: the time for answers is up.
+    late: Cell<bool>,
+}
+
+/// How a session ends: why, and what becomes of the answers that its node has sent (R20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parting {
+    pub(super) reason: CloseReason,
+    pub(super) answers: Answers,
+}
+
+impl Parting {
+    /// Of a session whose answers do not matter or are not certain.
+    pub(super) fn at_once(reason: CloseReason) -> Self {
+        Self {
+            reason,
+            answers: Answers::Drop,
+        }
+    }
 }
 
 /// A session's place at a node.
@@ -74,6 +101,10 @@ impl Entry {
             replicates: Cell::new(false),
             looks: Cell::new(LOOKS),
             heard: Heard::default(),
+            replies: Cell::new(Replies::lost()),
+            awaits: Cell::new(false),
+            behind: Cell::new(false),
+            late: Cell::new(false),
         }
     }
 
@@ -82,6 +113,11 @@ impl Entry {
         claim.node().meters.sessions_total.increment(1);
         self.node.replace(Some(claim));
         self.seat.set(Some(seat));
+        self.replies.set(match seat.held.term {
+            Some(_) => Replies::default(),
+            // On a read session a refusal is the client's own mistake.
+            None => Replies::lost(),
+        });
         self.active.set(now);
         self.joined.set(now);
     }
@@ -111,15 +147,78 @@ impl Entry {
             .map(|claim| Rc::clone(claim.node()))
     }
 
-    pub(super) fn doomed(&self) -> Option<CloseReason> {
+    pub(super) fn doomed(&self) -> Option<Parting> {
         self.doomed.get()
     }
 
     /// Decides its end; the first reason stands. It ends when it is polled next: see [`Entry::wake`].
-    pub(super) fn doom(&self, reason: CloseReason) {
+    pub(super) fn doom(&self, parting: Parting) {
         if self.doomed.get().is_none() {
-            self.doomed.set(Some(reason));
+            self.doomed.set(Some(parting));
         }
+    }
+
+    /// R20: takes in what becomes of the answers of a session that lingers. Returns whether that is news.
+    pub(super) fn decide(&self, answers: Answers) -> bool {
+        match self.doomed.get() {
+            Some(parting) if !self.late.get() && parting.answers != answers => {
+                self.doomed.set(Some(Parting { answers, ..parting }));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// R20: its time is up. What was not decided is dropped; one that was refused and not fenced ends now.
+    pub(super) fn expire(&self) {
+        if let Some(parting) = self.doomed.get()
+            && parting.answers == Answers::Undecided
+        {
+            self.doomed.set(Some(Parting::at_once(parting.reason)));
+        }
+        self.late.set(true);
+        self.doom(Parting {
+            reason: CloseReason::Demoted,
+            answers: Answers::Deliver,
+        });
+    }
+
+    pub(super) fn is_late(&self) -> bool {
+        self.late.get()
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind.get()
+    }
+
+    /// Whether the client has taken all answers that were read for it.
+    pub(super) fn keep_up(&self, all_taken: bool) {
+        self.behind.set(!all_taken);
+    }
+
+    /// The client has sent something to the node.
+    pub(super) fn ask(&self) {
+        self.awaits.set(true);
+    }
+
+    /// Whether an answer is due.
+    pub(super) fn awaits(&self) -> bool {
+        self.awaits.get()
+    }
+
+    /// Follows what the node has sent: see [`Replies::follow`].
+    pub(super) fn follow(&self, chunk: &[u8]) -> Option<usize> {
+        let mut replies = self.replies.get();
+        let refusal = replies.follow(chunk);
+        self.awaits.set(!replies.is_between() && !replies.is_lost());
+        self.replies.set(replies);
+        refusal
+    }
+
+    /// R14: it is a replica at work, and what the node sends are no replies.
+    pub(super) fn replicate(&self) {
+        self.replicates.set(true);
+        self.replies.set(Replies::lost());
     }
 
     /// Remembers whom to wake.
@@ -253,8 +352,9 @@ mod tests {
     #[test]
     fn the_first_reason_stands() {
         let entry = entry("a");
-        entry.doom(CloseReason::Demoted);
-        entry.doom(CloseReason::Idle);
-        assert_eq!(entry.doomed(), Some(CloseReason::Demoted));
+        entry.doom(Parting::at_once(CloseReason::Demoted));
+        entry.doom(Parting::at_once(CloseReason::Idle));
+        let first = entry.doomed().map(|parting| parting.reason);
+        assert_eq!(first, Some(CloseReason::Demoted));
     }
 }

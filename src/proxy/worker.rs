@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::accept::Incoming;
+use super::linger::Linger;
 use super::listen::Acceptor;
 use super::listener::{Listener, Port};
 use super::loads::Loads;
@@ -22,11 +23,12 @@ use super::nodes::Nodes;
 use super::pulse::Pulse;
 use super::relay::{BUFFER_SIZE, SharedBuffer};
 use super::schedule::Schedule;
-use super::table::{Entry, Table};
+use super::table::{Entry, Parting, Table};
 use crate::clock;
 use crate::core::alarm::{Alarm, AlarmKind};
+use crate::core::answers::Answers;
 use crate::core::ids::{ListenerId, NodeId};
-use crate::core::judge::{has_outstayed, judge};
+use crate::core::judge::{Held, answers, has_outstayed, judge};
 use crate::core::reason::CloseReason;
 use crate::core::snapshot::Snapshot;
 use crate::core::time::Moment;
@@ -85,6 +87,7 @@ pub(super) struct Worker {
     /// Descriptors are used up.
     pub(super) trouble: Trouble,
     pub(super) schedule: Schedule,
+    pub(super) linger: Rc<Linger>,
     /// Sessions that snapshots have closed since it was last told, by node and reason.
     toll: RefCell<HashMap<(NodeId, CloseReason), usize>>,
 }
@@ -140,6 +143,7 @@ impl Worker {
             ending: Cell::new(false),
             trouble: Trouble::default(),
             schedule: Schedule::default(),
+            linger: Rc::default(),
             toll: RefCell::default(),
         }
     }
@@ -169,10 +173,10 @@ impl Worker {
         self.rotation.replace(self.rotation.get().wrapping_add(1))
     }
 
-    /// The fence of R7: whether this session may go on by the newest view, and if not, why.
-    pub(super) fn verdict(&self, entry: &Entry) -> Option<CloseReason> {
-        if let Some(reason) = entry.doomed() {
-            return Some(reason);
+    /// The fence of R7: whether this session may go on by the newest view, and if not, how it ends.
+    pub(super) fn verdict(&self, entry: &Entry) -> Option<Parting> {
+        if let Some(parting) = entry.doomed() {
+            return Some(parting);
         }
         self.refresh();
         let seat = entry.seat()?;
@@ -183,43 +187,63 @@ impl Worker {
     }
 
     /// Judges a session by the view as last taken, and dooms it when it must end.
-    fn judge(&self, entry: &Entry) -> Option<CloseReason> {
+    fn judge(&self, entry: &Entry) -> Option<Parting> {
         let seat = entry.seat()?;
         let config = entry.listener.config();
         let snapshot = self.snapshot.borrow();
-        let reason = match snapshot.group(config.group) {
+        let group = snapshot.group(config.group);
+        let reason = match group {
             _ if entry.listener.is_removed() => Some(CloseReason::ListenerRemoved),
             Some(group) => judge(&seat.held, &config.chain, group),
             None => Some(CloseReason::NodeRemoved),
         };
-        match reason {
-            None => entry.allow(self.version.get()),
-            Some(reason) => {
-                entry.doom(reason);
-                let key = (seat.held.node, reason);
-                *self.toll.borrow_mut().entry(key).or_default() += 1;
+        let Some(reason) = reason else {
+            entry.allow(self.version.get());
+            return None;
+        };
+        let answers = match group {
+            // What a replica is sent are no answers.
+            Some(group) if reason == CloseReason::Demoted && !entry.replicates.get() => {
+                answers(&seat.held, group)
             }
-        }
-        reason
+            _ => Answers::Drop,
+        };
+        let parting = Parting { reason, answers };
+        entry.doom(parting);
+        let key = (seat.held.node, reason);
+        *self.toll.borrow_mut().entry(key).or_default() += 1;
+        Some(parting)
     }
 
     /// Takes the newest snapshot and judges every session by it: all are marked before any is woken.
     pub(super) fn judge_all(&self) {
         self.refresh();
-        let mut doomed = Vec::new();
+        let mut concerned = Vec::new();
         self.table.each(|entry| {
-            let stale = entry
-                .seat()
-                .is_some_and(|seat| seat.version != self.version.get());
-            if stale && entry.doomed().is_none() && self.judge(entry).is_some() {
-                doomed.push(Rc::clone(entry));
+            let Some(seat) = entry.seat() else { return };
+            let is_concerned = match entry.doomed() {
+                Some(parting) => self.decides_answers(entry, &seat.held, parting),
+                None => seat.version != self.version.get() && self.judge(entry).is_some(),
+            };
+            if is_concerned {
+                concerned.push(Rc::clone(entry));
             }
         });
-        for entry in doomed {
+        for entry in concerned {
             entry.wake();
         }
         self.tell_toll();
         self.changed.notify_waiters();
+    }
+
+    /// R20: whether the view says something new about the answers of a session that lingers.
+    fn decides_answers(&self, entry: &Entry, held: &Held, parting: Parting) -> bool {
+        if parting.answers == Answers::Drop {
+            return false;
+        }
+        let snapshot = self.snapshot.borrow();
+        let group = snapshot.group(entry.listener.config().group);
+        entry.decide(group.map_or(Answers::Drop, |group| answers(held, group)))
     }
 
     /// Judges every session anew, by the view as it is and by what a reload has changed.
@@ -280,7 +304,7 @@ impl Worker {
                 outstayed().then_some(CloseReason::BetterTier)
             };
             if let Some(reason) = reason {
-                entry.doom(reason);
+                entry.doom(Parting::at_once(reason));
                 doomed.push(Rc::clone(entry));
             }
         });
@@ -292,7 +316,8 @@ impl Worker {
     /// The grace has passed: all sessions end, parked clients are told.
     pub(super) fn end_all(&self) {
         self.ending.set(true);
-        self.table.each(|entry| entry.doom(CloseReason::Shutdown));
+        let parting = Parting::at_once(CloseReason::Shutdown);
+        self.table.each(|entry| entry.doom(parting));
         self.table.each(|entry| entry.wake());
         self.changed.notify_waiters();
     }

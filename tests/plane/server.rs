@@ -142,6 +142,14 @@ impl Server {
         self.seen.open.load(Ordering::SeqCst)
     }
 
+    /// Sends this on all connections.
+    pub(crate) fn say(&self, words: &str) {
+        for stream in self.seen.connections.lock().unwrap().iter_mut() {
+            // The proxy may have closed it.
+            let _gone = stream.write_all(words.as_bytes());
+        }
+    }
+
     /// Closes all connections.
     pub(crate) fn close_all(&self) {
         for stream in self.seen.connections.lock().unwrap().drain(..) {
