@@ -123,6 +123,10 @@ fn r8_busy_nodes_keep_their_role_and_their_sessions() {
 
     for node in [&a, &b] {
         assert!(node.cmd(&["SCRIPT", "KILL"]).is_ok());
+        // It is answered before the script has noticed.
+        eventually(SOON, "the script has ended", || {
+            node.cmd(&["PING"]).error().is_none()
+        });
     }
     let after: Vec<String> = sessions.iter_mut().map(Client::node).collect();
     assert_eq!(after, before);

@@ -109,7 +109,7 @@ impl Ended {
 
     /// Whether it is the process of that term, and can still be heard.
     fn may_tell(&self, node: &NodeState) -> bool {
-        node.takes_part() && !node.is_gone() && node.run_id() == Some(&self.run_id)
+        node.is_admitted() && !node.is_gone() && node.run_id() == Some(&self.run_id)
     }
 
     /// Whether it has answered a check that began after the end.

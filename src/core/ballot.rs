@@ -37,10 +37,25 @@ pub(super) fn count(
     claimant: &NodeState,
     newer_than: Option<Moment>,
 ) -> Count {
+    count_among(nodes, claimant, newer_than, |voter| voter.fresh)
+}
+
+/// Whether it had the votes of a majority when each voter was last heard: one missed check must not end what
+/// they speak for (R11).
+pub(super) fn had_majority(nodes: &[NodeState], claimant: &NodeState) -> bool {
+    count_among(nodes, claimant, None, |_| true).is_majority()
+}
+
+fn count_among(
+    nodes: &[NodeState],
+    claimant: &NodeState,
+    newer_than: Option<Moment>,
+    counts: impl Fn(&NodeState) -> bool,
+) -> Count {
     let electorate: Vec<(&NodeState, &ReplicaFacts)> = voters(nodes).collect();
     let voters = electorate
         .iter()
-        .filter(|(voter, link)| voter.fresh && votes_for(nodes, voter, link, claimant))
+        .filter(|(voter, link)| counts(voter) && votes_for(nodes, voter, link, claimant))
         .filter(|(voter, _)| {
             let turned = voter.follows.as_ref().and_then(|(_, turned)| *turned);
             newer_than.is_none() || turned > newer_than

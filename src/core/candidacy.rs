@@ -149,12 +149,19 @@ impl<'n> Field<'n, '_> {
         }
         let mut rivals: Vec<&NodeState> = self
             .contenders()
-            .filter(|node| self.votes(node).is_some())
+            .filter(|node| heir.is_none_or(|heir| heir.settings.id != node.settings.id))
+            .filter(|node| self.had_votes(node))
             .chain(heir)
             .collect();
         rivals.sort_by_key(|node| node.run_id());
         let runs = rivals.iter().filter_map(|node| node.run_id().cloned());
         (rivals.len() > 1).then(|| runs.collect())
+    }
+
+    /// R11: also the votes of those that missed a check just now.
+    fn had_votes(&self, node: &NodeState) -> bool {
+        ballot::had_majority(self.nodes, node)
+            || self.sentinels.had_majority(self.nodes, node, self.now)
     }
 
     /// The votes of the Sentinels, who will act by them; those of the replicas where the Sentinels name nobody.

@@ -89,6 +89,7 @@ pub(super) fn heir<'n>(nodes: &'n [NodeState]) -> Option<&'n NodeState> {
             && branch.is_some()
             && others.peek().is_some()
             && others.all(|history| history == branch)
+            && is_plausible(node, contenders())
             && match receipt(node, None) {
                 Receipt::Witnessed | Receipt::OwnFile | Receipt::Told => true,
                 Receipt::Unknown => !is_behind_a_replica(nodes, node),
@@ -97,6 +98,16 @@ pub(super) fn heir<'n>(nodes: &'n [NodeState]) -> Option<&'n NodeState> {
     });
     // Two that name each other are liars.
     heirs.next().filter(|_| heirs.next().is_none())
+}
+
+/// Whether the ancestors, which go on claiming, have reached the offset at which `node` branched.
+fn is_plausible<'n>(node: &NodeState, mut others: impl Iterator<Item = &'n NodeState>) -> bool {
+    let branch = node.facts.as_ref().and_then(|facts| facts.second_offset);
+    others.all(|other| {
+        let is_ancestor = other.settings.id != node.settings.id && !other.unproven;
+        let reached = other.facts.as_ref().map_or(0, |facts| facts.offset);
+        !is_ancestor || branch.is_none_or(|branch| branch <= reached.saturating_add(1))
+    })
 }
 
 /// Whether a fresh replica of a history, which may vote, lives beside `node`.

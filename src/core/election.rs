@@ -41,6 +41,9 @@ pub struct Incumbent {
     /// It is the incumbent's own node, restarted from a file: where its history branched. A replica
     /// promoted from the same history at a later offset holds more of it.
     pub restarted_from: Option<(ReplId, u64)>,
+    /// R5: it had no trace of a past when it was elected: an empty node that was taken for want of another says
+    /// nothing of the group's history (R17).
+    pub unproven: bool,
     /// Which votes of Sentinels count against it.
     pub bar: EpochBar,
 }
@@ -297,6 +300,7 @@ impl Election {
             evidence: evidence.clone(),
             by_descent,
             restarted_from: branch.filter(|_| by_descent && restarted),
+            unproven: node.unproven,
             bar: if by_descent || replaced_by_votes || chosen_by_sentinels {
                 EpochBar::above(epoch)
             } else {

@@ -8,6 +8,7 @@ mod acceptance;
 mod chronicle;
 mod dissent;
 mod members;
+mod view;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::alarm::Alarm;
 use super::answers::{Answers, Ended};
 use super::discovery::Discovery;
 use super::election::{Election, has_living_primary};
-use super::eligibility::{self, Circumstances, link_down_since};
+use super::eligibility::link_down_since;
 use super::event::{Event, EventKind};
 use super::facts::{Facts, HostPort};
 use super::health::Thresholds;
@@ -26,9 +27,8 @@ use super::lag::{LagLimits, Track};
 use super::lineage::Lineage;
 use super::node::{NodeSettings, NodeState, Order};
 use super::outcome::{Outcome, Report};
-use super::reason::Ineligible;
 use super::sentinel::{BURST, BURST_PACE, SentinelReport, Sentinels};
-use super::snapshot::{GroupView, Looping, NodeView, Target};
+use super::snapshot::{GroupView, Target};
 use super::stale::StaleClock;
 use super::time::Moment;
 use dissent::Dissent;
@@ -159,7 +159,7 @@ impl Group {
             return;
         };
         let id = node.settings.id;
-        self.dissent.expect(id, now);
+        self.dissent.announced(id, now);
         self.bursts.retain(|(known, _)| *known != id);
         self.bursts.push((id, now.plus(BURST)));
         self.step(now);
@@ -401,7 +401,6 @@ impl Group {
         self.awaits_replicas = facts
             .lacks_replicas()
             .then(|| now.plus(self.settings.park_limit));
-        self.lineage.adopt(facts);
         // R17: those that share the elected one's history are at home.
         self.place_nodes();
     }
@@ -447,125 +446,5 @@ impl Group {
             ended.follow(&self.nodes, &self.election, now);
         }
         elections
-    }
-
-    fn know_own_addresses(&mut self) {
-        let own = &self.settings.own;
-        for node in &mut self.nodes {
-            node.own_listener = matches!(&node.target, Some(Target::Tcp(address))
-                if own.iter().any(|listener| listener.binds.contains(address)));
-            node.looping = node
-                .facts
-                .as_ref()
-                .and_then(Facts::replica)
-                .and_then(|link| own.iter().find(|listener| listener.is_at(&link.master)))
-                .map(|listener| Looping {
-                    through: listener.name.clone(),
-                    barred: listener.reaches.clone(),
-                });
-        }
-    }
-
-    /// A replica whose primary is at an address of its own process.
-    fn find_circles(&mut self) {
-        let follows_itself = |node: &NodeState| {
-            let link = node.facts.as_ref().and_then(Facts::replica);
-            link.is_some_and(|link| {
-                let mut named = self.nodes.iter().filter(|other| other.is_at(&link.master));
-                named.any(|other| other.run_id() == node.run_id())
-            })
-        };
-        let circles: Vec<bool> = self.nodes.iter().map(follows_itself).collect();
-        for (node, follows_itself) in self.nodes.iter_mut().zip(circles) {
-            node.follows_itself = follows_itself;
-        }
-    }
-
-    /// R1: one `run_id` behind two addresses is one node: the one that holds the election, else the first
-    /// in the configuration; one that is leaving comes after those that stay. A missed check makes no
-    /// difference. A local node may be another address of one that is not local: it has no vote of its own
-    /// anyway.
-    fn find_duplicates(&mut self) {
-        let holder = self.election.holder().map(|incumbent| incumbent.node);
-        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
-        // A learned one is the other address, even of a local node.
-        order.sort_by_key(|index| {
-            let node = &self.nodes[*index];
-            (holder != Some(node.settings.id), node.leaving, node.learned)
-        });
-        for (rank, index) in order.iter().enumerate() {
-            let node = &self.nodes[*index];
-            let earlier = order[..rank].iter().map(|earlier| &self.nodes[*earlier]);
-            let mut same = earlier.filter(|earlier| {
-                let comparable = node.learned || earlier.settings.local == node.settings.local;
-                comparable
-                    && earlier.same_as.is_none()
-                    && earlier.run_id().is_some()
-                    && earlier.run_id() == node.run_id()
-                    && !earlier.is_gone()
-                    && !node.is_gone()
-            });
-            let same = same.next().map(|earlier| earlier.settings.name.clone());
-            self.nodes[*index].same_as = same;
-        }
-    }
-
-    fn make_view(&self, now: Moment) -> GroupView {
-        let around = Circumstances {
-            living_primary: self.has_living_primary(),
-            stale_reads: self.settings.stale_reads,
-            clock: &self.stale_clock,
-            max_lag: self.settings.max_lag,
-            now,
-        };
-        let held = self.holds_writes(now);
-        let primary = self.election.primary();
-        let nodes = self.nodes.iter().map(|node| {
-            let elected = primary.is_some_and(|primary| primary.node == node.settings.id);
-            NodeView {
-                id: node.settings.id,
-                name: node.settings.name.clone(),
-                target: node.target.clone(),
-                local: node.settings.local,
-                weight: node.settings.weight,
-                run: node.run,
-                redeemed: node.redeemed,
-                write: match eligibility::write(node, elected) {
-                    _ if held && elected => Err(Ineligible::Switchover),
-                    Ok(()) if self.awaits_replicas.is_some() => Err(Ineligible::NoReplicas),
-                    verdict => verdict,
-                },
-                read: eligibility::read(node, elected, around),
-                close_reads: eligibility::close_reads(node, around),
-                silence: eligibility::silence(node),
-                stale: eligibility::is_stale(node, around),
-                looping: node.looping.clone(),
-            }
-        });
-        GroupView {
-            id: self.settings.id,
-            name: self.settings.name.clone(),
-            primary,
-            ended: self.ended.as_ref().map(Ended::view),
-            nodes: nodes.collect(),
-        }
-    }
-}
-
-impl OwnListener {
-    /// Whether a node that replicates from `place` replicates through this listener.
-    fn is_at(&self, place: &HostPort) -> bool {
-        let host = if &*place.host == "localhost" {
-            "127.0.0.1"
-        } else {
-            &place.host
-        };
-        let Ok(ip) = host.parse::<std::net::IpAddr>() else {
-            return false;
-        };
-        self.binds.iter().any(|bind| {
-            let everywhere = bind.ip().is_unspecified() && ip.is_loopback();
-            bind.port() == place.port && (bind.ip() == ip || everywhere)
-        })
     }
 }

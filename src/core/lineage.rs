@@ -51,17 +51,20 @@ impl Lineage {
         self.reported = self.reported.max(Some(finished));
     }
 
-    /// The history that an elected primary tells, and the one that it branched from, are the group's.
+    /// The history that an elected primary tells is the group's; while none is known, so is the one that it
+    /// branched from.
     pub(super) fn adopt(&mut self, facts: &Facts) {
-        self.established = true;
-        for history in facts.replid2.iter().chain(&facts.replid) {
-            self.add(history);
+        if !self.established {
+            facts.replid2.iter().for_each(|history| self.add(history));
         }
+        self.established = true;
+        facts.replid.iter().for_each(|history| self.add(history));
     }
 
     /// An operator says that the data of a node are the group's from now on; all others are foreign.
     pub(super) fn accept(&mut self, facts: &Facts) {
         self.known.clear();
+        self.established = false;
         self.adopt(facts);
     }
 
@@ -90,32 +93,42 @@ impl Lineage {
         };
         let only = only_node(nodes);
         for (node, kin) in nodes.iter_mut().zip(kin) {
-            // R4: a group of one node has nobody to compare it with.
-            node.kin = if only == Some(node.settings.id) {
-                Kin::Native
-            } else {
-                kin
-            };
-            if node.kin == Kin::Native && node.fresh {
-                node.native_run = node.run_id().cloned();
+            let is_only = only == Some(node.settings.id);
+            let history = node.facts.as_ref().and_then(|facts| facts.replid.clone());
+            let told = node.run_id().cloned().zip(history);
+            if self.established && kin == Kin::Foreign {
+                node.foreign_since.clone_from(&told);
+            } else if kin == Kin::Native && node.fresh && !is_only {
+                node.native.clone_from(&told);
+                node.foreign_since = None;
             }
+            let is_marked = told.is_some() && told == node.foreign_since;
+            // R4: a group of one node has nobody to compare it with.
+            node.kin = match kin {
+                _ if is_only => Kin::Native,
+                // After a lapse what was foreign before still is.
+                _ if is_marked && !self.established => Kin::Foreign,
+                kin => kin,
+            };
         }
     }
 
-    /// The incumbent may draw a new history while it goes on claiming (`repl-backlog-ttl` after its last
-    /// replica has gone).
+    /// The incumbent may draw a new history while it goes on claiming: when it was a replica between two checks, or
+    /// a while after its last replica has gone (`repl-backlog-ttl`).
     fn follow_holder(&mut self, nodes: &[NodeState], election: &Election) {
-        let holder = election.holder();
-        let node = holder.and_then(|holder| {
-            nodes.iter().find(|node| {
-                node.settings.id == holder.node && node.run_id() == Some(&holder.run_id)
-            })
-        });
+        let Some(holder) = election.holder() else {
+            return;
+        };
+        let node = nodes
+            .iter()
+            .find(|node| node.settings.id == holder.node && node.run_id() == Some(&holder.run_id));
         let heard = node.filter(|node| node.fresh && node.answered_at >= self.resumed);
-        if let Some(facts) = heard.and_then(|node| node.facts.as_ref())
-            && facts.claims()
-            && (!self.established || heard.is_some_and(|node| self.began(node)))
-        {
+        let Some(facts) = heard.and_then(|node| node.facts.as_ref()) else {
+            return;
+        };
+        let is_native =
+            !self.established || heard.is_some_and(|node| self.is_own_claim(node, facts, None));
+        if facts.claims() && is_native && (!holder.unproven || is_followed(nodes, facts)) {
             self.adopt(facts);
         }
     }
@@ -142,12 +155,12 @@ impl Lineage {
                         self.shares(facts)
                             || !was_in_sync(facts)
                             || follows_native_claim(nodes, &before, facts)
+                            || branched_from_its_own(node, facts)
                             || is_vouched_for(nodes, node, facts)
                     }
                 };
-                // What replicas in sync hold is the group's data, whoever promoted their primary meanwhile.
-                let in_sync = facts.replica().is_some_and(|link| link.link_up);
-                if native[place] && in_sync && node.fresh {
+                // What a replica in sync with a node of the group holds is the group's, whoever was promoted.
+                if self.continues(facts) && follows_a_node(nodes, facts) && node.fresh {
                     facts.replid.iter().for_each(|history| self.add(history));
                 }
             }
@@ -167,17 +180,49 @@ impl Lineage {
             || facts.replid2.as_ref().is_some_and(knows)
     }
 
-    fn is_own_claim(&self, node: &NodeState, facts: &Facts, last: Option<NodeId>) -> bool {
-        let restarted = facts.replid2.is_none() && node.restarted && last == Some(node.settings.id);
-        self.shares(facts) || self.began(node) || restarted
+    /// A history that branched from the group's.
+    fn continues(&self, facts: &Facts) -> bool {
+        facts
+            .replid2
+            .as_ref()
+            .is_some_and(|history| self.known.contains(history))
     }
 
-    /// The history that it tells began with this very process.
-    #[expect(clippy::unused_self, reason = "reads as the others")]
-    fn began(&self, node: &NodeState) -> bool {
-        let told = node.facts.as_ref().and_then(|facts| facts.replid.as_ref());
-        told.is_some() && told == node.born.as_ref()
+    fn is_own_claim(&self, node: &NodeState, facts: &Facts, last: Option<NodeId>) -> bool {
+        let restarted = facts.replid2.is_none() && node.restarted && last == Some(node.settings.id);
+        self.shares(facts) || began(node) || branched_from_its_own(node, facts) || restarted
     }
+}
+
+/// The history that it tells began with this very process.
+fn began(node: &NodeState) -> bool {
+    let told = node.facts.as_ref().and_then(|facts| facts.replid.as_ref());
+    told.is_some() && told == node.born.as_ref()
+}
+
+/// This very process told the history that it branched from, as one of the group.
+fn branched_from_its_own(node: &NodeState, facts: &Facts) -> bool {
+    node.native.as_ref().is_some_and(|(run, history)| {
+        *run == facts.run_id && facts.replid2.as_ref() == Some(history)
+    })
+}
+
+/// A fresh replica is in sync with the node that tells these facts.
+fn is_followed(nodes: &[NodeState], facts: &Facts) -> bool {
+    nodes
+        .iter()
+        .filter_map(NodeState::fresh_facts)
+        .any(|other| {
+            let in_sync = other.replica().is_some_and(|link| link.link_up);
+            in_sync && other.replid.is_some() && other.replid == facts.replid
+        })
+}
+
+/// A replica in sync with an address of the group.
+fn follows_a_node(nodes: &[NodeState], facts: &Facts) -> bool {
+    facts
+        .replica()
+        .is_some_and(|link| link.link_up && nodes.iter().any(|node| node.is_at(&link.master)))
 }
 
 /// A replica that is in sync, or was while this process runs.
@@ -201,7 +246,10 @@ fn follows_native_claim(nodes: &[NodeState], native: &[bool], facts: &Facts) -> 
 /// just now: that one may have been promoted out of our sight.
 fn is_vouched_for(nodes: &[NodeState], node: &NodeState, facts: &Facts) -> bool {
     let link = facts.replica().filter(|link| link.link_up);
-    let is_same_run = node.native_run.is_some() && node.native_run.as_ref() == node.run_id();
+    let is_same_run = node
+        .native
+        .as_ref()
+        .is_some_and(|(run, _)| *run == facts.run_id);
     is_same_run
         && link.is_some_and(|link| {
             nodes.iter().any(|other| {
@@ -210,6 +258,7 @@ fn is_vouched_for(nodes: &[NodeState], node: &NodeState, facts: &Facts) -> bool 
                     && !other.fresh
                     && other.was_checked()
                     && other.kin != Kin::Foreign
+                    && other.native.is_some()
                     && other.is_wanted()
             })
         })
@@ -237,7 +286,11 @@ fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<Kin> {
     };
     let is_anchored = |family: usize| {
         of(family).any(|node| {
-            let facts = node.facts.as_ref().filter(|_| !node.learned);
+            // One that nobody waits for must not tell more when it is heard first.
+            let facts = node
+                .facts
+                .as_ref()
+                .filter(|_| !node.learned && node.is_admitted());
             facts.is_some_and(|facts| match facts.replica() {
                 None => true,
                 Some(link) => {

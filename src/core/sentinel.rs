@@ -204,6 +204,16 @@ impl Sentinels {
         !named().any(|place| self.is_majority(named().filter(|other| *other == place).count()))
     }
 
+    /// Whether a majority named this run of this node when each was last heard.
+    pub(super) fn had_majority(&self, nodes: &[NodeState], node: &NodeState, now: Moment) -> bool {
+        let named = self
+            .witnesses
+            .iter()
+            .filter_map(|witness| witness.vote(now))
+            .filter(|vote| meaning(nodes, vote) == Meaning::Run(node.settings.id));
+        self.is_majority(named.count())
+    }
+
     /// Whether a majority names another than this run of this node.
     pub(super) fn is_majority_against(
         &self,

@@ -52,9 +52,10 @@ impl Group {
     }
 }
 
-/// It answers, and its data are the group's as far as they are anything.
+/// It lives, and its data are the group's as far as they are anything.
 fn holds_the_old(node: &NodeState) -> bool {
-    let has_data = node.fresh_facts().is_some_and(|facts| {
+    let living = node.facts.as_ref().filter(|_| !node.is_gone());
+    let has_data = living.is_some_and(|facts| {
         let link = facts.replica();
         link.is_none_or(|link| link.link_up || link.link_down_for.is_some())
     });

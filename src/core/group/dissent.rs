@@ -24,7 +24,7 @@ pub(super) struct Dissent {
 
 impl Dissent {
     /// Sentinels promote a node: for a while it is normal that some of them still name the old primary.
-    pub(super) fn expect(&mut self, node: NodeId, now: Moment) {
+    pub(super) fn announced(&mut self, node: NodeId, now: Moment) {
         self.expected.retain(|(known, _)| *known != node);
         self.expected.push((node, now.plus(EXPECTED)));
     }

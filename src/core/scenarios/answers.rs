@@ -157,10 +157,10 @@ fn r20_nothing_is_delivered_of_a_primary_that_is_gone_taken_out_or_another_proce
 }
 
 #[test]
-fn r20_an_heir_of_another_history_proves_nothing() {
+fn r20_a_new_primary_that_holds_less_of_the_history_proves_nothing() {
     let mut roll = settled();
     roll.says(A, demoted());
-    roll.says(B, promoted("b", "new", "foreign", 9999));
+    roll.says(B, copied("b2", "new", "hist", 900));
     assert_eq!(roll.primary(), Some(B));
     roll.says(A, demoted());
     assert_eq!(roll.answers(), Some(Drop));

@@ -148,6 +148,28 @@ fn r4_where_descent_and_votes_contradict_each_other_nobody_is_elected_until_they
 }
 
 #[test]
+fn r4_r11_one_missed_check_does_not_end_a_contradiction() {
+    let mut roll = told_in_order([A, B, C, D], |node| match node {
+        A => primary("a", "hist"),
+        B => received("b", "new", "hist", 1001),
+        C => follows("c", "hist", A),
+        _ => follows("d", "hist", A),
+    });
+    roll.gets(C, Outcome::Closed).goes_silent(D, 2);
+    assert_eq!(roll.primary(), None);
+}
+
+#[test]
+fn r4_a_branch_beyond_what_the_ancestor_has_reached_is_no_descent() {
+    for (offset, expected) in [(1001, Some(B)), (1002, None), (u64::MAX, None)] {
+        let mut roll = Roll::without_local(2);
+        roll.says(A, primary("a", "hist"))
+            .says(B, received("b", "new", "hist", offset));
+        assert_eq!(roll.primary(), expected, "branched at {offset}");
+    }
+}
+
+#[test]
 fn r4_a_node_that_does_not_tell_is_an_heir_unless_a_replica_has_received_more() {
     for (offset, expected) in [(1000, Some(B)), (999, None)] {
         let mut roll = Roll::without_local(3);

@@ -58,9 +58,48 @@ fn r17_the_history_decides_and_not_the_address() {
     };
     roll.says(B, promoted_there);
     assert_eq!(roll.close_reads(B), None);
-    // What followed it there is of the same history.
+    // What has nothing of ours is foreign, though it follows the same one.
     roll.says(C, replica("c", "new", &stranger()));
-    assert_eq!(roll.may_read(C), Ok(()));
+    assert!(roll.follows_the_stranger(C));
+    // In sync with a node of the group that was promoted, the history is the group's.
+    let mut roll = settled();
+    let there = Facts {
+        replid2: Some(ReplId("hist".into())),
+        ..follows("c", "new", B)
+    };
+    roll.says(C, there).says(3, follows("d", "new", B));
+    assert_eq!((roll.may_read(C), roll.may_read(3)), (Ok(()), Ok(())));
+}
+
+#[test]
+fn r17_an_empty_node_that_was_taken_for_want_of_another_does_not_lock_the_others_out() {
+    let mut roll = Roll::without_local(3);
+    roll.goes_silent(A, 6)
+        .goes_silent(C, 6)
+        .says(B, blank("b", "empty"))
+        .passes(HOLD);
+    assert_eq!(roll.primary(), Some(B));
+    roll.says(C, follows("c", "hist", A))
+        .says(A, primary("a", "hist"))
+        .says(C, follows("c", "hist", A));
+    assert_eq!((roll.primary(), roll.may_read(C)), (Some(A), Ok(())));
+}
+
+#[test]
+fn r17_a_forged_branch_of_the_elected_one_lets_no_stranger_in() {
+    let mut roll = settled();
+    roll.says(C, primary("x", "strange"));
+    roll.says(A, promoted("a", "hist", "strange", 5));
+    assert!(matches!(roll.may_write(C), Err(Ineligible::Foreign { .. })));
+}
+
+#[test]
+fn r17_a_primary_that_was_a_replica_between_two_checks_takes_its_group_along() {
+    let mut roll = settled();
+    roll.says(A, promoted("a", "mine", "hist", 1001))
+        .says(B, follows("b", "mine", A))
+        .says(B, promoted("b", "next", "mine", 1100));
+    assert_eq!(roll.primary(), Some(B));
 }
 
 #[test]

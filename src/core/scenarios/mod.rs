@@ -1,7 +1,7 @@
 //! The rules as scenarios: what nodes say, and who is believed. Here what belongs to all of them;
 //! `incumbent` has what can replace a primary, `descent` and `waiting` the edges of that, `rest` the cold
 //! start, silence and reads, `copies` what a copy of a file does not prove, `foreign` other histories, `sentinels` what
-//! Sentinels add, `vetoes` what they say against an election, `told` what is told of all this, `members` nodes
+//! Sentinels add and `witnesses` the edges of it, `vetoes` what they say against an election, `told` what is told of all this, `members` nodes
 //! that come and go, `switching` an operator's switchover, `answers` what becomes of the answers of a term that ended.
 
 mod answers;
@@ -17,6 +17,7 @@ mod switching;
 mod told;
 mod vetoes;
 mod waiting;
+mod witnesses;
 
 use std::time::Duration;
 

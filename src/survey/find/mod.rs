@@ -91,7 +91,7 @@ impl<'a> Ground<'a> {
         let mut found = Vec::new();
         let claimants: Vec<Arc<str>> = self
             .members()
-            .filter(|(state, _)| state.is_claimant())
+            .filter(|(state, _)| state.claims())
             .map(|(state, _)| state.settings.name.clone())
             .collect();
         let primary = self.primary();
