@@ -77,7 +77,7 @@ pub(super) fn from_incumbent(
 }
 
 /// R4: the contender that took over the history of every other proven one, if there is such a one.
-pub(super) fn heir<'n>(nodes: &'n [NodeState]) -> Option<&'n NodeState> {
+pub(super) fn heir(nodes: &[NodeState]) -> Option<&NodeState> {
     let contenders = || nodes.iter().filter(|node| node.is_contender());
     let mut heirs = contenders().filter(|node| {
         let branch = node.facts.as_ref().and_then(|facts| facts.replid2.as_ref());

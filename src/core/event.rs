@@ -352,45 +352,10 @@ impl fmt::Display for EventKind {
             Self::Role { name, role, .. } => write!(f, "{name} is {role}"),
             Self::Verdict {
                 name,
-                serves: Serves::Writes,
+                serves,
+                reason,
                 ..
-            } => write!(f, "{name} serves writes"),
-            Self::Verdict {
-                name,
-                serves: Serves::Reads,
-                ..
-            } => write!(f, "{name} serves reads"),
-            Self::Verdict {
-                name,
-                reason: Some(Ineligible::NotServing { outcome, .. }),
-                ..
-            } => {
-                write!(f, "{name} serves nobody: it {outcome}")
-            }
-            Self::Verdict {
-                name,
-                reason: Some(Ineligible::DialFailed { .. }),
-                ..
-            } => {
-                write!(
-                    f,
-                    "{name} serves nobody: it did not accept a client's connection"
-                )
-            }
-            Self::Verdict {
-                name,
-                reason: Some(reason),
-                ..
-            } => {
-                write!(
-                    f,
-                    "{name} serves nobody: it {}",
-                    reason.explain(Moment::default())
-                )
-            }
-            Self::Verdict {
-                name, reason: None, ..
-            } => write!(f, "{name} serves nobody"),
+            } => verdict(f, name, *serves, reason.as_ref()),
             Self::Elected {
                 name,
                 evidence,
@@ -469,6 +434,34 @@ impl fmt::Display for EventKind {
                  from now on (R17)"
             ),
         }
+    }
+}
+
+/// What a node may take, and why no more.
+fn verdict(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    serves: Serves,
+    reason: Option<&Ineligible>,
+) -> fmt::Result {
+    match (serves, reason) {
+        (Serves::Writes, _) => write!(f, "{name} serves writes"),
+        (Serves::Reads, _) => write!(f, "{name} serves reads"),
+        (Serves::Nothing, None) => write!(f, "{name} serves nobody"),
+        (Serves::Nothing, Some(Ineligible::NotServing { outcome, .. })) => {
+            write!(f, "{name} serves nobody: it {outcome}")
+        }
+        (Serves::Nothing, Some(Ineligible::DialFailed { .. })) => {
+            write!(
+                f,
+                "{name} serves nobody: it did not accept a client's connection"
+            )
+        }
+        (Serves::Nothing, Some(reason)) => write!(
+            f,
+            "{name} serves nobody: it {}",
+            reason.explain(Moment::default())
+        ),
     }
 }
 

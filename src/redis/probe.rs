@@ -46,8 +46,11 @@ pub struct Known {
     keys: Option<(RunId, bool)>,
     /// What that run had received of replication streams when it began to show this `master_replid2`. A
     /// primary receives no more, so it is asked once.
-    stream: Option<(RunId, ReplId, Option<u64>)>,
+    stream: Option<Stream>,
 }
+
+/// A run, the `master_replid2` that it shows, and what it received; none where it does not tell.
+type Stream = (RunId, ReplId, Option<u64>);
 
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -295,9 +298,11 @@ impl Probe {
             facts.has_keys = self.keys_of(&facts.run_id);
             facts.has_keys.is_none().then_some(Ask::Keyspace)
         } else {
-            let known = self.stream_of(&facts);
-            facts.stream_bytes = known.flatten();
-            (known.is_none() && facts.claims() && facts.replid2.is_some()).then_some(Ask::Stats)
+            let asked = self.asked_for_stream(&facts);
+            if let Some((.., bytes)) = asked {
+                facts.stream_bytes = *bytes;
+            }
+            (asked.is_none() && facts.claims() && facts.replid2.is_some()).then_some(Ask::Stats)
         };
         let Some(ask) = question else {
             return Ok(self.done(Outcome::Answered(Box::new(facts))));
@@ -313,16 +318,11 @@ impl Probe {
         Ok(Progress::AlsoSend(request))
     }
 
-    /// What was told of the streams that this run had received, while it shows the same branch.
-    fn stream_of(&self, facts: &Facts) -> Option<Option<u64>> {
-        match &self.known.stream {
-            Some((run, branch, bytes))
-                if *run == facts.run_id && Some(branch) == facts.replid2.as_ref() =>
-            {
-                Some(*bytes)
-            }
-            _ => None,
-        }
+    /// What came of asking this run for its streams, while it shows the same branch.
+    fn asked_for_stream(&self, facts: &Facts) -> Option<&Stream> {
+        self.known.stream.as_ref().filter(|(run, branch, _)| {
+            *run == facts.run_id && Some(branch) == facts.replid2.as_ref()
+        })
     }
 
     fn note_stream(&mut self, bytes: Option<u64>) {

@@ -147,13 +147,12 @@ fn play(
     for round in 1..=ROUNDS {
         let now = at(round * ROUND);
         for reply in replies {
-            match reply.checked_sub(all.len()) {
-                Some(index) => roll.group.sentinel(index, report_of(sentinels[index]), now),
-                None => {
-                    let node = u32::try_from(*reply).unwrap();
-                    let report = report(now, outcome(node, all));
-                    roll.group.report(NodeId(node), &report);
-                }
+            if let Some(index) = reply.checked_sub(all.len()) {
+                roll.group.sentinel(index, report_of(sentinels[index]), now);
+            } else {
+                let node = u32::try_from(*reply).unwrap();
+                let report = report(now, outcome(node, all));
+                roll.group.report(NodeId(node), &report);
             }
         }
         let view = roll.group.view();
