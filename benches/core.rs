@@ -49,11 +49,15 @@ fn facts(node: u32) -> Facts {
         role,
         replid: Some(ReplId("history".into())),
         replid2: None,
+        tells_branch: true,
         second_offset: None,
         offset: 1000,
         handover: false,
         condition: Condition::Normal,
         has_keys: None,
+        stream_bytes: None,
+        good_replicas: None,
+        uptime: None,
     }
 }
 
@@ -88,6 +92,7 @@ fn group(nodes: u32) -> Group {
         claim_hold: Duration::from_secs(6),
         stale_reads: Duration::from_secs(60),
         max_lag: LagLimits::default(),
+        park_limit: Duration::from_secs(10),
         own: Vec::new(),
     };
     let mut group = Group::new(settings, Moment::default());

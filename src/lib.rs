@@ -48,8 +48,25 @@
 //!   what replicas said of the process that was there before is no vote for the new one.
 //! - *A vote is newer than an election* when its replica was seen to turn to another primary since. One
 //!   that links again to the restarted primary which it followed before repeats an old vote.
-//! - *A cold start* hears every node once before votes count (one that is silent until its first
-//!   time-out), and prefers descent: in the middle of a failover the replicas still follow the ancestor.
+//! - *A cold start* decides when every node was heard once (one that is silent until its first time-out), and
+//!   every Sentinel that could make a majority: else the outcome depended on who was heard first.
+//! - *Where replicas and Sentinels contradict each other at a cold start* nobody is elected for `claim_hold`, as
+//!   where descent and votes do; then the Sentinels decide, who will act by their votes.
+//! - *The word of a node for itself* (`total_net_repl_input_bytes`) counts for descent where nobody could
+//!   contradict it: no fresh replica of that history, no Sentinels that name another. A liar gives it as well.
+//!   At a cold start an heir's branch must lie within what its living ancestor has reached.
+//! - *A history that a process began itself* is not foreign (R17): blank at its first answer, the last elected
+//!   node restarted from an append-only file, or drawn anew by `repl-backlog-ttl`. Else R5 could never hold.
+//! - *Uptime* tells such a restart from a process that lived elsewhere before it came to the address.
+//! - *A replica of a node that does not answer us* keeps its reads (R17), if this very process held the group's
+//!   data before: that node may have been promoted out of our sight. It proves nothing to others.
+//! - *An empty node that was elected for want of another* says nothing of the group's history until a replica is
+//!   in sync with it, so that the others are not foreign when they come back.
+//! - *A proxy that did not run for 5 s* takes the histories anew, as at a start (R17): it may have missed two
+//!   failovers. What was foreign before still is.
+//! - *A group of one node* knows no foreign history: there is nothing to compare it with (R4).
+//! - *Sentinels in the middle of a failover* still veto a hold, though they have no vote: a failover of a dead
+//!   primary may come to nothing again and again.
 //! - *A claimant that is silent just now* is still a rival: one missed check decides nothing. So is a
 //!   replica that could vote: it counts among those of whom more than half are needed until it is down. And
 //!   whom a demoted primary said it follows is heard first, though its next check was lost.

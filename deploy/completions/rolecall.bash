@@ -621,7 +621,7 @@ _rolecall() {
             return 0
             ;;
         rolecall__subcmd__ready)
-            opts="-c -h --group --socket --config --json --help"
+            opts="-c -h --group --socket --config --json --accept-history --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -103,7 +103,8 @@ complete -c rolecall -n "__fish_rolecall_using_subcommand ready" -l group -d 'It
 complete -c rolecall -n "__fish_rolecall_using_subcommand ready" -l socket -d 'The admin socket of the proxy [default: /run/rolecall/admin.sock]' -r -F
 complete -c rolecall -n "__fish_rolecall_using_subcommand ready" -s c -l config -d 'Take the admin socket from this configuration file' -r -F
 complete -c rolecall -n "__fish_rolecall_using_subcommand ready" -l json -d 'Print JSON, as described at /api'
-complete -c rolecall -n "__fish_rolecall_using_subcommand ready" -s h -l help -d 'Print help'
+complete -c rolecall -n "__fish_rolecall_using_subcommand ready" -l accept-history -d 'Its data replaced the group\'s on purpose: take its replication history for the group\'s'
+complete -c rolecall -n "__fish_rolecall_using_subcommand ready" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rolecall -n "__fish_rolecall_using_subcommand reload" -l socket -d 'The admin socket of the proxy [default: /run/rolecall/admin.sock]' -r -F
 complete -c rolecall -n "__fish_rolecall_using_subcommand reload" -s c -l config -d 'Take the admin socket from this configuration file' -r -F
 complete -c rolecall -n "__fish_rolecall_using_subcommand reload" -l json -d 'Print JSON, as described at /api'
