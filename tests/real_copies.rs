@@ -8,6 +8,7 @@ mod common;
 use std::time::Duration;
 
 use common::redis::{RedisNode, redis_group};
+use common::scripted::{Script, Scripted};
 use common::sentinel::{MASTER_NAME, sentinels};
 use common::topology::Topology;
 use common::traffic::Traffic;
@@ -167,4 +168,92 @@ fn r5_a_primary_that_is_back_with_less_than_it_had_says_what_it_lacks() {
             .try_node()
             .is_ok_and(|node| node == "redis-1")
     });
+}
+
+/// A node that claims, with these lines of INFO replication and stats.
+fn forger(run: &str, lines: &str, bytes: u64) -> Scripted {
+    let script = Script::primary(&format!("redis_version:7.0.15\r\nrun_id:{run}"))
+        .replication(&format!(
+            "role:master\r\nconnected_slaves:0\r\nmaster_replid:{run}\r\n{lines}"
+        ))
+        .stats(&format!("total_net_repl_input_bytes:{bytes}\r\n"));
+    Scripted::start(script)
+}
+
+#[test]
+fn r3_2_no_forged_field_brings_a_write_to_a_node_that_nobody_follows() {
+    let [a, b, c] = redis_group(NODES);
+    a.must(&["SET", "key", "1"]);
+    let history = a.info("replication", "master_replid");
+    let zeros = "0".repeat(40);
+    let most = u64::MAX;
+    let forgers = [
+        forger(
+            "heir",
+            &format!(
+                "master_replid2:{history}\r\nmaster_repl_offset:{most}\r\nsecond_repl_offset:{most}\r\n"
+            ),
+            most,
+        ),
+        forger(
+            "modest",
+            &format!(
+                "master_replid2:{history}\r\nmaster_repl_offset:20\r\nsecond_repl_offset:10\r\n"
+            ),
+            4242,
+        ),
+        forger(
+            "silent",
+            &format!(
+                "master_replid2:{history}\r\nmaster_repl_offset:{most}\r\nsecond_repl_offset:15\r\n"
+            ),
+            0,
+        ),
+        forger(
+            "blank",
+            &format!(
+                "master_replid2:{zeros}\r\nmaster_repl_offset:{most}\r\nsecond_repl_offset:-1\r\n\
+                      min_slaves_good_slaves:0\r\n"
+            ),
+            most,
+        ),
+        forger(
+            "other",
+            &format!(
+                "master_replid2:{}\r\nmaster_repl_offset:9\r\nsecond_repl_offset:{most}\r\n",
+                "e".repeat(40)
+            ),
+            1,
+        ),
+    ];
+    let mut topology = Topology::new();
+    for (index, forger) in forgers.iter().enumerate() {
+        topology = topology.node_at(&format!("forger-{index}"), &forger.address().to_string());
+    }
+    let proxy = topology
+        .node(&a)
+        .node(&b)
+        .node(&c)
+        .usual_listeners()
+        .group("check: { interval: 200ms, fast_interval: 50ms, timeout: 200ms, fall: 3, rise: 2 }")
+        .group("claim_hold: 1s")
+        .start();
+    proxy.wait_primary("redis-1");
+    assert_eq!(proxy.node_of("redis-rw"), "redis-1");
+    a.stop();
+    proxy.wait_log(&["redis-1, the elected primary, is gone"]);
+    let elected = || proxy.log().matches("is elected primary").count();
+    throughout(Duration::from_secs(3), "no forger is elected", || {
+        elected() == 1
+    });
+    a.cont();
+    eventually(SOON, "it serves again", || {
+        proxy
+            .client("redis-rw")
+            .try_node()
+            .is_ok_and(|node| node == "redis-1")
+    });
+    b.promote();
+    proxy.wait_primary("redis-2");
+    proxy.wait_log(&["redis-2 is elected primary after redis-1", "R3.2"]);
 }

@@ -22,6 +22,8 @@ pub(crate) struct Script {
     pub(crate) server: String,
     /// INFO replication.
     pub(crate) replication: String,
+    /// INFO stats.
+    pub(crate) stats: String,
     /// To AUTH, as a whole reply.
     pub(crate) auth: String,
     /// To whatever else it is asked, as a whole reply.
@@ -34,6 +36,7 @@ impl Script {
         Self {
             server: format!("# Server\r\n{server}\r\nrun_id:{server}\r\n"),
             replication: "role:master\r\nconnected_slaves:1\r\nmaster_repl_offset:10\r\n".into(),
+            stats: String::new(),
             auth: "+OK\r\n".into(),
             others: "-ERR unknown command\r\n".into(),
         }
@@ -42,6 +45,12 @@ impl Script {
     /// The same with other lines of INFO replication.
     pub(crate) fn replication(mut self, text: &str) -> Self {
         text.clone_into(&mut self.replication);
+        self
+    }
+
+    /// The same with lines of INFO stats.
+    pub(crate) fn stats(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.stats);
         self
     }
 
@@ -121,6 +130,7 @@ fn answer(request: &Reply, script: &Script) -> String {
         ["PING"] => "+PONG\r\n".to_owned(),
         ["INFO", "server"] => bulk(&script.server),
         ["INFO", "replication"] => bulk(&script.replication),
+        ["INFO", "stats"] => bulk(&script.stats),
         ["INFO", _] => bulk(""),
         _ => script.others.clone(),
     }
