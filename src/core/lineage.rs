@@ -86,30 +86,32 @@ impl Lineage {
         own: impl Fn(&HostPort) -> bool,
     ) {
         self.follow_holder(nodes, election);
-        let kin = if self.established {
+        let placed = if self.established {
             self.compare(nodes, election)
         } else {
             cold(nodes, own)
         };
         let only = only_node(nodes);
-        for (node, kin) in nodes.iter_mut().zip(kin) {
+        for (node, (kin, is_proven)) in nodes.iter_mut().zip(placed) {
             let is_only = only == Some(node.settings.id);
             let history = node.facts.as_ref().and_then(|facts| facts.replid.clone());
             let told = node.run_id().cloned().zip(history);
-            if self.established && kin == Kin::Foreign {
-                node.foreign_since.clone_from(&told);
-            } else if kin == Kin::Native && node.fresh && !is_only {
-                node.native.clone_from(&told);
+            // After a lapse what was foreign before still is.
+            let is_marked = !self.established && told.is_some() && told == node.foreign_since;
+            let kin = if is_marked { Kin::Foreign } else { kin };
+            if kin == Kin::Native && node.fresh && !is_only {
+                if is_proven {
+                    node.native.clone_from(&told);
+                }
                 node.foreign_since = None;
+            } else if self.established && kin == Kin::Foreign {
+                if node.native == told {
+                    node.native = None;
+                }
+                node.foreign_since.clone_from(&told);
             }
-            let is_marked = told.is_some() && told == node.foreign_since;
             // R4: a group of one node has nobody to compare it with.
-            node.kin = match kin {
-                _ if is_only => Kin::Native,
-                // After a lapse what was foreign before still is.
-                _ if is_marked && !self.established => Kin::Foreign,
-                kin => kin,
-            };
+            node.kin = if is_only { Kin::Native } else { kin };
         }
     }
 
@@ -126,50 +128,66 @@ impl Lineage {
         let Some(facts) = heard.and_then(|node| node.facts.as_ref()) else {
             return;
         };
-        let is_native =
-            !self.established || heard.is_some_and(|node| self.is_own_claim(node, facts, None));
+        let is_native = !self.established
+            || heard.is_some_and(|node| {
+                self.is_own_claim(node, facts, Some(holder.node))
+                    || branched_from_its_own(node, facts)
+            });
         if facts.claims() && is_native && (!holder.unproven || is_followed(nodes, facts)) {
             self.adopt(facts);
         }
     }
 
-    /// What each node holds, once the group's histories are known. Grows to a fixed point, so the order of the
-    /// nodes decides nothing.
-    fn compare(&mut self, nodes: &[NodeState], election: &Election) -> Vec<Kin> {
+    /// What each node holds, once the group's histories are known, and whether its own history says so. Grows to
+    /// a fixed point, so the order of the nodes decides nothing.
+    fn compare(&mut self, nodes: &[NodeState], election: &Election) -> Vec<(Kin, bool)> {
         let last = election.incumbent().map(|(incumbent, _)| incumbent.node);
-        let mut native = vec![false; nodes.len()];
-        loop {
-            let before = native.clone();
-            for (place, node) in nodes
-                .iter()
-                .enumerate()
-                .filter(|(place, _)| !before[*place])
-            {
-                let Some(facts) = &node.facts else {
-                    native[place] = true;
-                    continue;
-                };
-                native[place] = match facts.replica() {
-                    None => self.is_own_claim(node, facts, last),
-                    Some(_) => {
-                        self.shares(facts)
-                            || !was_in_sync(facts)
-                            || follows_native_claim(nodes, &before, facts)
-                            || branched_from_its_own(node, facts)
-                            || is_vouched_for(nodes, node, facts)
-                    }
-                };
-                // What a replica in sync with a node of the group holds is the group's, whoever was promoted.
-                if self.continues(facts) && follows_a_node(nodes, facts) && node.fresh {
-                    facts.replid.iter().for_each(|history| self.add(history));
-                }
+        let only = only_node(nodes);
+        let mut claims = vec![false; nodes.len()];
+        // Each round but the last lets one more in, at least.
+        for _ in 0..=nodes.len() {
+            let before = (claims.clone(), self.known.clone());
+            for (claim, node) in claims.iter_mut().zip(nodes) {
+                let facts = node.facts.as_ref().filter(|facts| facts.claims());
+                *claim = facts.is_some_and(|facts| {
+                    only == Some(node.settings.id)
+                        || self.is_own_claim(node, facts, last)
+                        || branched_from_its_own(node, facts)
+                });
             }
-            if native == before {
+            self.learn_from_replicas(nodes);
+            if before == (claims.clone(), self.known.clone()) {
                 break;
             }
         }
-        let kin = |native: bool| if native { Kin::Native } else { Kin::Foreign };
-        native.into_iter().map(kin).collect()
+        let place = |node: &NodeState| {
+            let Some(facts) = &node.facts else {
+                return (Kin::Native, false);
+            };
+            let is_replica = facts.replica().is_some();
+            let is_proven = if is_replica {
+                self.shares(facts) || follows_native_claim(nodes, &claims, facts)
+            } else {
+                self.is_own_claim(node, facts, last)
+            };
+            let is_trusted = branched_from_its_own(node, facts)
+                || (is_replica && (!was_in_sync(facts) || is_vouched_for(nodes, node, facts)));
+            if is_proven || is_trusted {
+                (Kin::Native, is_proven)
+            } else {
+                (Kin::Foreign, false)
+            }
+        };
+        nodes.iter().map(place).collect()
+    }
+
+    /// What a replica in sync with a node of the group holds is the group's, whoever was promoted.
+    fn learn_from_replicas(&mut self, nodes: &[NodeState]) {
+        for facts in nodes.iter().filter_map(NodeState::fresh_facts) {
+            if self.continues(facts) && follows_a_node(nodes, facts) {
+                facts.replid.iter().for_each(|history| self.add(history));
+            }
+        }
     }
 
     /// Before Redis 4, and where branches are not told, there is nothing to compare.
@@ -190,7 +208,7 @@ impl Lineage {
 
     fn is_own_claim(&self, node: &NodeState, facts: &Facts, last: Option<NodeId>) -> bool {
         let restarted = facts.replid2.is_none() && node.restarted && last == Some(node.settings.id);
-        self.shares(facts) || began(node) || branched_from_its_own(node, facts) || restarted
+        self.shares(facts) || began(node) || restarted
     }
 }
 
@@ -276,7 +294,7 @@ fn only_node(nodes: &[NodeState]) -> Option<NodeId> {
 
 /// Before the first election nothing says which history is the group's; but one that has a claimant, or a
 /// replica that follows a node of the group, is more likely to be it than one that has neither.
-fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<Kin> {
+fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<(Kin, bool)> {
     let families = families(nodes);
     let of = |family: usize| {
         let members = nodes.iter().zip(&families);
@@ -325,7 +343,12 @@ fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<Kin> {
             Kin::Native
         }
     };
-    nodes.iter().zip(&families).map(judge).collect()
+    let placed = nodes.iter().zip(&families).map(|(node, family)| {
+        let facts = node.facts.as_ref();
+        let has_data = facts.is_some_and(|facts| facts.claims() || was_in_sync(facts));
+        (judge((node, family)), has_data)
+    });
+    placed.collect()
 }
 
 /// Numbers the nodes by the histories that connect them; none for those that told none.

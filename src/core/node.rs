@@ -125,7 +125,7 @@ pub struct NodeState {
     pub restarted: bool,
     /// R17: whose data it holds; written by `lineage`.
     pub kin: Kin,
-    /// The run and the history that were last found to be the group's; written by `lineage`.
+    /// The run and the history that were last found to be the group's by this history; written by `lineage`.
     pub(super) native: Option<(RunId, ReplId)>,
     /// The run and the history that were last found to be another group's; written by `lineage`.
     pub(super) foreign_since: Option<(RunId, ReplId)>,
@@ -242,9 +242,10 @@ impl NodeState {
 
     fn learn(&mut self, facts: &Facts, now: Moment) {
         let before = self.facts.take();
+        let knows_former = before.is_some();
         let before = before.filter(|known| known.run_id == facts.run_id);
         match &before {
-            None => self.begin_run(facts, now),
+            None => self.begin_run(facts, now, knows_former),
             // R16: a full sync that no check happened to see.
             Some(before) if is_replaced(before, facts) => self.run += 1,
             Some(_) => {}
@@ -283,12 +284,12 @@ impl NodeState {
         self.fresh = true;
     }
 
-    /// Forgets what was known of another process.
-    fn begin_run(&mut self, facts: &Facts, now: Moment) {
+    /// Forgets what was known of another process, which may have been heard at this address.
+    fn begin_run(&mut self, facts: &Facts, now: Moment, knows_former: bool) {
         self.restarted = self.heard.is_some_and(|heard| match facts.uptime {
             Some(uptime) => uptime <= now.since(heard) + ROUNDING,
             // At another address it may be anything.
-            None => self.answered_at == heard,
+            None => knows_former,
         });
         self.run += 1;
         self.was_replica = false;
@@ -353,7 +354,12 @@ impl NodeState {
 
     /// Neither an operator nor a reload has taken it out.
     pub fn is_wanted(&self) -> bool {
-        self.order != Order::Maintenance && !self.out_by_alias && !self.leaving
+        !self.is_in_maintenance() && !self.leaving
+    }
+
+    /// An operator has taken the process out, at this address or at another one of it.
+    pub fn is_in_maintenance(&self) -> bool {
+        self.order == Order::Maintenance || self.out_by_alias
     }
 
     /// Whether it may be elected, or vote, if its data are the group's (R17).

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Group;
 use crate::core::event::{Event, EventKind};
+use crate::core::facts::Facts;
 use crate::core::ids::NodeId;
 use crate::core::node::{Kin, NodeState};
 use crate::core::time::Moment;
@@ -36,7 +37,7 @@ impl Group {
         if state.kin != Kin::Foreign {
             return Err(AcceptRefusal::Native(name));
         }
-        if let Some(holder) = self.nodes.iter().find(|other| holds_the_old(other)) {
+        if let Some(holder) = self.nodes.iter().find(|other| holds_another(other, &facts)) {
             return Err(AcceptRefusal::OthersHold(holder.settings.name.clone()));
         }
         self.lineage.accept(&facts);
@@ -52,12 +53,13 @@ impl Group {
     }
 }
 
-/// It lives, and its data are the group's as far as they are anything.
-fn holds_the_old(node: &NodeState) -> bool {
+/// It lives, its data are the group's as far as they are anything, and they are not of the history that is accepted.
+fn holds_another(node: &NodeState, accepted: &Facts) -> bool {
     let living = node.facts.as_ref().filter(|_| !node.is_gone());
     let has_data = living.is_some_and(|facts| {
         let link = facts.replica();
-        link.is_none_or(|link| link.link_up || link.link_down_for.is_some())
+        let is_same = facts.replid.is_some() && facts.replid == accepted.replid;
+        !is_same && link.is_none_or(|link| link.link_up || link.link_down_for.is_some())
     });
     node.kin != Kin::Foreign && has_data && node.is_wanted()
 }

@@ -1,8 +1,9 @@
 //! The rules as scenarios: what nodes say, and who is believed. Here what belongs to all of them;
 //! `incumbent` has what can replace a primary, `descent` and `waiting` the edges of that, `rest` the cold
-//! start, silence and reads, `copies` what a copy of a file does not prove, `foreign` other histories, `sentinels` what
-//! Sentinels add and `witnesses` the edges of it, `vetoes` what they say against an election, `told` what is told of all this, `members` nodes
-//! that come and go, `switching` an operator's switchover, `answers` what becomes of the answers of a term that ended.
+//! start, silence and reads, `copies` what a copy of a file does not prove, `foreign` other histories and `proof`
+//! what proves the group's own, `sentinels` what Sentinels add and `witnesses` the edges of it, `vetoes` what they
+//! say against an election, `told` what is told of all this, `members` nodes that come and go, `switching` an
+//! operator's switchover, `answers` what becomes of the answers of a term that ended, `order` that none decides.
 
 mod answers;
 mod copies;
@@ -11,6 +12,7 @@ mod foreign;
 mod incumbent;
 mod members;
 mod order;
+mod proof;
 mod rest;
 mod sentinels;
 mod switching;
