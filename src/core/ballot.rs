@@ -87,16 +87,16 @@ pub(super) fn follows_another_unseen(nodes: &[NodeState], claimant: &NodeState) 
     })
 }
 
-/// Whether a fresh replica tells of a history that has nothing to do with the claimant's: the claimant may be
-/// another group's, or one that lost all.
+/// Whether a replica tells of a history that has nothing to do with the claimant's: the claimant may be another
+/// group's, or one that lost all. A missed check does not take that back (R11).
 pub(super) fn is_of_another_history(nodes: &[NodeState], claimant: &NodeState) -> bool {
     let Some(claim) = &claimant.facts else {
         return false;
     };
     nodes
         .iter()
-        .filter(|node| node.takes_part())
-        .filter_map(NodeState::fresh_facts)
+        .filter(|node| node.takes_part() && is_heard(node))
+        .filter_map(|node| node.facts.as_ref())
         .any(|facts| facts.replica().is_some() && !is_kin(facts, claim))
 }
 
@@ -106,8 +106,13 @@ fn voters(nodes: &[NodeState]) -> impl Iterator<Item = (&NodeState, &ReplicaFact
     nodes
         .iter()
         .filter(|node| node.takes_part() && node.looping.is_none())
-        .filter(|node| node.fresh || matches!(node.health.status(), Status::Up))
+        .filter(|node| is_heard(node))
         .filter_map(|node| Some((node, node.facts.as_ref()?.replica()?)))
+}
+
+/// It answers, or has missed no more than a check or two.
+pub(super) fn is_heard(node: &NodeState) -> bool {
+    node.fresh || matches!(node.health.status(), Status::Up)
 }
 
 fn votes_for(

@@ -3,6 +3,7 @@
 //! A `master_replid2` alone proves nothing: Redis writes its `master_replid` into every RDB, and a primary that
 //! loads one (7.0 and later) shows it. What counts is that the process *received* that history.
 
+use super::ballot;
 use super::election::Incumbent;
 use super::event::Evidence;
 use super::facts::{Facts, ReplId};
@@ -110,12 +111,12 @@ fn is_plausible<'n>(node: &NodeState, mut others: impl Iterator<Item = &'n NodeS
     })
 }
 
-/// Whether a fresh replica of a history, which may vote, lives beside `node`.
+/// Whether a replica of a history, which may vote, lives beside `node`.
 fn lives_in(nodes: &[NodeState], history: &ReplId, node: &NodeState) -> bool {
     replicas_of(nodes, history).any(|(other, _)| other.settings.id != node.settings.id)
 }
 
-/// Whether a fresh replica of the history that `node` branched from has received more of it than `node`.
+/// Whether a replica of the history that `node` branched from has received more of it than `node`.
 fn is_behind_a_replica(nodes: &[NodeState], node: &NodeState) -> bool {
     let Some(facts) = &node.facts else {
         return false;
@@ -125,16 +126,17 @@ fn is_behind_a_replica(nodes: &[NodeState], node: &NodeState) -> bool {
     })
 }
 
-/// The fresh replicas of a history that may vote, and how much of it each has received.
+/// The replicas of a history that may vote, and how much of it each has received. R11: a missed check of one must
+/// not make a claimant's own word count.
 fn replicas_of<'n>(
     nodes: &'n [NodeState],
     history: &'n ReplId,
 ) -> impl Iterator<Item = (&'n NodeState, u64)> {
     nodes
         .iter()
-        .filter(|node| node.takes_part())
+        .filter(|node| node.takes_part() && ballot::is_heard(node))
         .filter_map(move |node| {
-            let facts = node.fresh_facts()?;
+            let facts = node.facts.as_ref()?;
             let link = facts.replica()?;
             (facts.replid.as_ref() == Some(history)).then_some((node, link.offset))
         })

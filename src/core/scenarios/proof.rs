@@ -97,6 +97,29 @@ fn r17_a_replica_of_the_history_that_is_accepted_is_no_reason_against_it() {
 }
 
 #[test]
+fn r11_a_missed_check_of_a_replica_of_another_history_elects_nobody() {
+    let mut roll = Roll::without_local(3);
+    roll.says(C, cut_off("c", "hist", &address(A), Some(Duration::ZERO)))
+        .says(A, cut_off("a", "hist", &stranger(), None))
+        .says(B, received("x", "its own", "strange", 7000))
+        .goes_silent(A, 1)
+        .goes_silent(C, 1);
+    assert_eq!(roll.primary(), None);
+}
+
+#[test]
+fn r11_a_missed_check_of_a_replica_makes_nobodys_own_word_count() {
+    for missed in [Outcome::Closed, Outcome::TimedOut(Stage::Reply)] {
+        let mut roll = settled();
+        roll.refuses(A).refuses(B);
+        roll.says(C, cut_off("c", "hist", &address(A), Some(Duration::ZERO)))
+            .says(B, received("b2", "forged", "hist", 9999))
+            .gets(C, missed);
+        assert_eq!(roll.primary(), Some(A), "redis-3 may still say more");
+    }
+}
+
+#[test]
 fn r17_a_name_that_moves_as_it_answers_proves_no_restart() {
     let mut roll = settled();
     roll.refuses(B).refuses(C);
