@@ -103,7 +103,7 @@ fn linked(
 
 /// R16: whether its read sessions must go, and why.
 pub fn close_reads(node: &NodeState, around: Circumstances<'_>) -> Option<CloseReason> {
-    if node.order == Order::Maintenance {
+    if node.is_in_maintenance() {
         return Some(CloseReason::NodeRemoved);
     }
     if node.health.is_down() {
@@ -149,9 +149,9 @@ fn general(node: &NodeState) -> Result<(), Ineligible> {
         return Err(Ineligible::Removed);
     }
     match node.order {
-        Order::Ready => {}
+        _ if node.is_in_maintenance() => return Err(Ineligible::Maintenance),
         Order::Drain => return Err(Ineligible::Draining),
-        Order::Maintenance => return Err(Ineligible::Maintenance),
+        Order::Ready | Order::Maintenance => {}
     }
     let since = node.health.since();
     let not_serving = |outcome: &Outcome| {

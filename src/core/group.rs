@@ -363,8 +363,8 @@ impl Group {
     /// kept that could go out of step.
     fn step(&mut self, now: Moment) {
         self.know_own_addresses();
-        self.place_nodes();
         self.find_duplicates();
+        self.place_nodes();
         self.find_circles();
         let elections = self.decide(now);
         for event in &elections {

@@ -199,7 +199,11 @@ impl Sentinels {
         }
         let named = || {
             let answers = self.witnesses.iter().filter(|witness| witness.answers);
-            answers.filter_map(|witness| Some(&witness.vote(now)?.address))
+            answers.filter_map(|witness| {
+                let vote = witness.vote(now)?;
+                // Whom an unknown address means, the run says.
+                Some((&vote.address, &vote.run_id))
+            })
         };
         !named().any(|place| self.is_majority(named().filter(|other| *other == place).count()))
     }

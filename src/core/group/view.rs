@@ -42,17 +42,18 @@ impl Group {
         }
     }
 
-    /// R1: one `run_id` behind two addresses is one node: the one that holds the election, else the first
-    /// in the configuration; one that is leaving comes after those that stay. A missed check makes no
-    /// difference. A local node may be another address of one that is not local: it has no vote of its own
-    /// anyway.
+    /// R1: one `run_id` behind two addresses is one node: the one that was elected last, else the first in the
+    /// configuration; one that is leaving comes after those that stay. A missed check makes no difference. A local
+    /// node may be another address of one that is not local: it has no vote of its own anyway.
     pub(super) fn find_duplicates(&mut self) {
-        let holder = self.election.holder().map(|incumbent| incumbent.node);
+        // Its other address, not asked since, must not take over what it has just lost.
+        let last = self.election.incumbent();
+        let last = last.map(|(incumbent, _)| incumbent.node);
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         // A learned one is the other address, even of a local node.
         order.sort_by_key(|index| {
             let node = &self.nodes[*index];
-            (holder != Some(node.settings.id), node.leaving, node.learned)
+            (last != Some(node.settings.id), node.leaving, node.learned)
         });
         for (rank, index) in order.iter().enumerate() {
             let node = &self.nodes[*index];

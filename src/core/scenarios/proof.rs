@@ -1,6 +1,7 @@
 //! R1, R4, R17: what proves that a node holds the group's data, and for how long that is remembered.
 
 use super::*;
+use crate::core::sentinel::{Phase, SentinelReport, Vote};
 
 fn stranger() -> HostPort {
     HostPort::new("10.9.9.9", 6379)
@@ -105,6 +106,62 @@ fn r11_a_missed_check_of_a_replica_of_another_history_elects_nobody() {
         .goes_silent(A, 1)
         .goes_silent(C, 1);
     assert_eq!(roll.primary(), None);
+}
+
+#[test]
+fn r1_an_address_counts_by_itself_as_soon_as_the_other_one_is_another_process() {
+    let mut roll = Roll::without_local(3);
+    let same = || cut_off("same", "hist", &address(C), Some(Duration::ZERO));
+    roll.refuses(C).says(A, same()).says(B, same());
+    roll.says(A, of_the_stranger("x"));
+    assert!(is_foreign(&roll, A), "redis-2 follows a node of the group");
+}
+
+#[test]
+fn r1_the_other_address_of_a_demoted_process_does_not_take_over() {
+    let mut roll = Roll::without_local(3);
+    roll.refuses(A)
+        .says(B, primary("same", "hist"))
+        .says(C, follows("c", "hist", B))
+        .says(A, primary("same", "hist"));
+    assert_eq!(roll.primary(), Some(B));
+    let demoted = cut_off("same", "hist", &stranger(), Some(Duration::ZERO));
+    roll.says(B, demoted).passes(Duration::from_millis(1));
+    assert_eq!((roll.primary(), roll.term()), (None, 0));
+}
+
+#[test]
+fn r1_maintenance_of_one_address_holds_for_the_process() {
+    let mut roll = Roll::without_local(4);
+    roll.says(A, follows("same", "hist", C))
+        .says(B, follows("same", "hist", C));
+    assert_eq!(roll.may_read(A), Ok(()));
+    roll.group.order(NodeId(B), Order::Maintenance, roll.now);
+    assert_eq!(roll.may_read(A), Err(Ineligible::Maintenance));
+}
+
+#[test]
+fn r4_votes_for_one_unknown_address_are_one_vote_only_where_they_mean_the_same_run() {
+    let mut roll = super::sentinels::watched();
+    let vote = |run: Option<&str>| {
+        SentinelReport::Votes(Vote {
+            address: HostPort::new("192.168.7.7", 6379),
+            run_id: run.map(|run| crate::core::facts::RunId(run.into())),
+            config_epoch: 1,
+            phase: Phase::Settled,
+            down: false,
+        })
+    };
+    roll.hears(0, vote(None))
+        .hears(1, vote(Some("a")))
+        .refuses(C)
+        .says(A, primary("a", "hist"))
+        .says(B, received("b", "new", "hist", 900));
+    assert_eq!(roll.primary(), None, "the third may name redis-1 too");
+    roll.hears(2, vote(Some("a")));
+    assert_eq!(roll.primary(), None, "votes against descent");
+    roll.hears(2, vote(None));
+    assert_eq!(roll.primary(), Some(B));
 }
 
 #[test]
