@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs deb deb-check static image image-check compose-check bench bench-scale \
-	bench-micro bench-failover try-monitoring try-kubernetes check-kubernetes mutants components
+	bench-micro bench-failover try-monitoring try-kubernetes check-kubernetes mutants simulate components
 
 CARGO ?= cargo
 STORY ?=
@@ -14,6 +14,8 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p;T;q' Cargo.toml)
 MUSL = $(shell uname -m)-unknown-linux-musl
 ROWS ?=
 ROUNDS ?=
+HISTORIES ?= 1000000
+FIRST ?= 0
 # Tests hold thousands of connections open: as many descriptors as the system allows.
 MANY_FILES := ulimit -n "$$(ulimit -Hn)" || true
 
@@ -111,6 +113,11 @@ mutants: ## Breaks the rules of routing one by one, to see that a test notices e
 	@scripts/need.sh cc
 	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
 	$(CARGO) mutants --output target
+
+simulate: ## Plays a million random histories of copies, strangers, forgers and faults to the core; HISTORIES=, FIRST=
+	@scripts/need.sh cc
+	CARGO_PROFILE_TEST_OPT_LEVEL=3 ROLECALL_HISTORIES=$(HISTORIES) ROLECALL_FIRST=$(FIRST) ROLECALL_GO_ON=1 \
+	    $(CARGO) test --locked --test simulation -- --nocapture
 
 # A minimal Rust installation lacks these two.
 components:

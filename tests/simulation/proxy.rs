@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rolecall::core::outcome::{Outcome, Report};
 use rolecall::core::sentinel::SentinelReport;
+use rolecall::core::time::Moment;
 
 use crate::dice::Dice;
 use crate::moment;
 use crate::referee::Referee;
-use crate::world::World;
+use crate::world::{Answer, Truth, World};
 
 const TIMEOUT: u64 = 400;
 
@@ -18,7 +19,7 @@ struct UnderWay {
     started: Duration,
     ends: Duration,
     /// None: the node takes its time, and answers at the end.
-    outcome: Option<Outcome>,
+    answer: Option<Answer>,
 }
 
 pub struct Proxy {
@@ -53,7 +54,7 @@ impl Proxy {
             }
             let due = self.questions[index].take_if(|(ends, _)| *ends <= world.now);
             if let Some((_, report)) = due {
-                referee.sentinel(index, report, moment(world.now));
+                referee.sentinel(index, &report, moment(world.now));
             }
         }
         let now = world.now;
@@ -73,48 +74,68 @@ impl Proxy {
 
     /// One complete check of every node and one question to every Sentinel, at once, in any order.
     pub fn ask_all(world: &mut World, dice: &mut Dice, referee: &mut Referee) {
-        for index in 0..world.sentinels.len() {
-            let report = world.ask(index, dice);
-            referee.sentinel(index, report, moment(world.now));
-        }
-        let first = dice.index(world.nodes.len());
-        for turn in 0..world.nodes.len() {
-            let node = (first + turn) % world.nodes.len();
+        let round = Round::ask(world, dice);
+        referee.round(&round, dice);
+    }
+}
+
+/// What all say at one moment.
+pub struct Round {
+    pub at: Moment,
+    pub votes: Vec<SentinelReport>,
+    /// By node, in the order in which they are heard.
+    pub answers: Vec<(usize, Report, Truth)>,
+}
+
+impl Round {
+    pub fn ask(world: &mut World, dice: &mut Dice) -> Self {
+        let votes = (0..world.sentinels.len()).map(|index| world.ask(index, dice));
+        let votes = votes.collect();
+        let at = moment(world.now);
+        let count = world.nodes.len();
+        let first = dice.index(count);
+        let answer = |turn| {
+            let node = (first + turn) % count;
+            let Answer { outcome, truth } = world.sample(node);
             let report = Report {
-                started: moment(world.now),
-                finished: moment(world.now),
+                started: at,
+                finished: at,
                 dialled: true,
-                outcome: world.sample(node),
+                outcome,
             };
-            referee.report(node, &report);
+            (node, report, truth)
+        };
+        Self {
+            at,
+            votes,
+            answers: (0..count).map(answer).collect(),
         }
     }
 }
 
 fn begin(world: &World, node: usize, dice: &mut Dice) -> UnderWay {
-    let outcome = if dice.chance(2) {
-        Outcome::Closed
-    } else {
-        world.sample(node)
-    };
-    let takes = match &outcome {
+    let mut answer = world.sample(node);
+    if dice.chance(2) {
+        answer.outcome = Outcome::Closed;
+    }
+    let takes = match &answer.outcome {
         Outcome::TimedOut(_) => TIMEOUT,
         // A slow one: what it says is old when it is told.
         _ if dice.chance(10) => dice.below(TIMEOUT),
         _ => dice.below(120),
     };
-    let at_the_end = matches!(outcome, Outcome::Answered(_)) && dice.chance(50);
+    let at_the_end = matches!(answer.outcome, Outcome::Answered(_)) && dice.chance(50);
     UnderWay {
         started: world.now,
         ends: world.now + Duration::from_millis(takes),
-        outcome: (!at_the_end).then_some(outcome),
+        answer: (!at_the_end).then_some(answer),
     }
 }
 
 fn end(check: UnderWay, world: &World, node: usize, referee: &mut Referee) {
-    let (outcome, finished) = match check.outcome {
+    let (Answer { outcome, truth }, finished) = match check.answer {
         // It waited in the channel to the monitor.
-        Some(outcome) => (outcome, check.ends),
+        Some(answer) => (answer, check.ends),
         None => (world.sample(node), world.now),
     };
     let report = Report {
@@ -123,5 +144,5 @@ fn end(check: UnderWay, world: &World, node: usize, referee: &mut Referee) {
         dialled: true,
         outcome,
     };
-    referee.report(node, &report);
+    referee.report(node, &report, truth);
 }

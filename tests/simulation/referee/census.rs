@@ -1,9 +1,11 @@
-//! Counts what was elected and why, and what could have moved the writes and rightly did not.
+//! Counts what was elected and why, how checks ended, and what could have moved the writes and rightly did not.
 
 use rolecall::core::event::Evidence;
+use rolecall::core::outcome::Outcome;
 
 use super::Referee;
 use super::reign::Bar;
+use super::told::{State, is_silence};
 
 impl Referee {
     pub fn count_election(&mut self, winner: usize, evidence: &Evidence) {
@@ -93,6 +95,31 @@ impl Referee {
                         .count("kept: heir against its ancestor's sentinels");
                 }
             }
+        }
+    }
+
+    pub fn count_check(&mut self, node: usize, before: State, outcome: &Outcome) {
+        let class = match outcome {
+            Outcome::Loading => Some("check: loading"),
+            Outcome::Busy => Some("check: busy"),
+            Outcome::TooManyClients => Some("check: full"),
+            Outcome::NotRedis(_) => Some("check: not redis"),
+            Outcome::Denied(..) => Some("check: denied"),
+            Outcome::BadReply(_) => Some("check: bad reply"),
+            Outcome::Closed => Some("check: closed"),
+            Outcome::Refused => Some("check: refused"),
+            Outcome::Unreachable(_) => Some("check: unreachable"),
+            _ => None,
+        };
+        let change = match (before, self.told[node].state) {
+            (State::Fallen, State::Rising(_)) => Some("node rising"),
+            (State::Rising(_), State::Up) => Some("node up again after a rise"),
+            (State::Fallen, State::Fallen) => None,
+            (_, State::Fallen) if is_silence(outcome) => Some("node fell by silence"),
+            _ => None,
+        };
+        for class in class.into_iter().chain(change) {
+            self.coverage.count(class);
         }
     }
 }

@@ -12,7 +12,9 @@ impl Referee {
     /// A step was made: what must have become of the election, and did it?
     pub fn judge(&mut self) {
         self.find_doubles();
+        self.place_all();
         let lost = self.follow_reign();
+        self.follow_contradiction();
         self.follow_sole();
         let (mut told_lost, mut elections) = (None, 0);
         let before = self.holder();
@@ -30,13 +32,16 @@ impl Referee {
                 } => {
                     self.note(Input::Happened(event.kind.clone()));
                     elections += 1;
+                    // A check that ended before the last one may show what that one has overtaken.
                     self.demand(
-                        elections == 1,
+                        elections == 1 || self.now < self.latest,
                         "R3: one thing that is said moves the writes once",
                     );
                     self.demand(*term == self.term + 1, "R2: terms are counted one by one");
                     self.judge_election(node.0 as usize, evidence);
+                    self.judge_ground_of_election(node.0 as usize, evidence);
                     self.enthrone(node.0 as usize, evidence);
+                    self.place_all();
                 }
                 EventKind::Conflict { incumbent, .. } => {
                     self.coverage.count("conflict");
@@ -60,7 +65,10 @@ impl Referee {
             "R3: losses are told as they are reported",
         );
         self.in_change = before != self.holder() || lost.is_some();
+        self.end_loads_of_the_former();
         self.judge_holder();
+        self.judge_omissions();
+        self.judge_order_of_nodes();
     }
 
     /// R2, R3: the view names whom it should, and nobody who was not elected.
@@ -110,39 +118,17 @@ impl Referee {
         }
     }
 
-    fn has_votes(&self, node: usize) -> bool {
+    pub fn has_votes(&self, node: usize) -> bool {
+        self.is_voted_for(node) || self.is_named(node)
+    }
+
+    pub fn is_voted_for(&self, node: usize) -> bool {
         let (votes, of) = self.votes_of_replicas(node);
-        votes.len() * 2 > of || self.is_sentinel_majority(self.votes_of_sentinels(node).len())
+        votes.len() * 2 > of
     }
 
-    /// R3 (2).
-    pub fn descends(&self, node: usize) -> bool {
-        let Some(reign) = &self.reign else {
-            return false;
-        };
-        let (told, facts) = (&self.told[node], self.facts(node));
-        let promoted_since =
-            told.was_replica && told.claims_since.is_some_and(|at| at > reign.elected_at);
-        let gone = reign.lost.is_some() || self.told[reign.node].is_gone();
-        if facts.replid2.is_some() && facts.replid2 == reign.history {
-            return gone || promoted_since;
-        }
-        promoted_since
-            && reign.restarted_from.as_ref().is_some_and(|(history, at)| {
-                facts.replid2.as_ref() == Some(history) && facts.second_offset > Some(*at)
-            })
-    }
-
-    /// R4: all other proven claimants are its ancestors.
-    fn descends_from_all_others(&self, node: usize) -> bool {
-        let from = self.facts(node).replid2.as_ref();
-        let mut others = self.contenders();
-        others.retain(|other| *other != node && !self.told[*other].unproven);
-        from.is_some()
-            && !others.is_empty()
-            && others
-                .iter()
-                .all(|other| self.facts(*other).replid.as_ref() == from)
+    pub fn is_named(&self, node: usize) -> bool {
+        self.is_sentinel_majority(self.votes_of_sentinels(node).len())
     }
 
     fn judge_election(&mut self, winner: usize, evidence: &Evidence) {
@@ -151,7 +137,7 @@ impl Referee {
             "R3: only a node whose fresh check claims is elected",
         );
         self.demand(self.holder() != Some(winner), "R2: nobody is elected twice");
-        let alone = self.told.iter().filter(|told| !told.local).count() == 1;
+        let alone = self.is_the_only_node(winner);
         if *evidence == Evidence::OnlyNode || alone {
             let fits = *evidence == Evidence::OnlyNode && alone;
             return self.demand(fits, "R4: the only node that is not local, and no other");
@@ -200,33 +186,58 @@ impl Referee {
         }
     }
 
-    fn judge_cold_start(&self, winner: usize, evidence: &Evidence, sole: bool) {
+    /// R4.
+    fn judge_cold_start(&mut self, winner: usize, evidence: &Evidence, sole: bool) {
+        if !matches!(evidence, Evidence::Hold { .. }) {
+            let voters = (0..self.told.len()).filter(|node| self.takes_part(*node));
+            let all = voters.clone().all(|node| !self.told[node].is_unheard());
+            self.demand(
+                all && self.are_sentinels_decided(),
+                "R4: all are heard before anything but the hold elects",
+            );
+        }
+        let heir = self.heir();
+        let after_all = self.outlasts_the_others(winner);
         let fits = match evidence {
-            Evidence::Descent { .. } => self.descends_from_all_others(winner),
-            Evidence::Votes { .. } | Evidence::SentinelVotes { .. } | Evidence::Hold { .. } => true,
+            Evidence::Descent { .. } => heir == Some(winner) && self.contradiction.is_none(),
+            Evidence::Votes { .. } | Evidence::SentinelVotes { .. } => {
+                after_all || (heir.is_none() && self.contradiction.is_none())
+            }
+            Evidence::Hold { .. } => sole,
             Evidence::AllChecked => {
                 let voters = self.told.iter().filter(|told| !told.local && !told.out);
                 sole && voters.clone().all(|told| told.last.is_some())
                     && self.elsewhere(winner, self.now).is_none()
+                    && !self.delay_softly(winner, self.now)
+                    && !self.tells_another_family(winner)
             }
             Evidence::OnlyNode | Evidence::Demotion => false,
         };
         self.demand(fits, "R4: descent, votes, all checked or the hold");
+        if after_all {
+            self.coverage
+                .count("elected: by votes after a contradiction");
+        }
         if !sole && !self.told[winner].unproven {
             let proven = matches!(
                 evidence,
                 Evidence::Votes { .. } | Evidence::SentinelVotes { .. } | Evidence::Descent { .. }
             );
             self.demand(proven, "R4: two claimants need descent or votes");
-            let contenders = self.contenders();
-            let heir = contenders
-                .iter()
-                .find(|other| **other != winner && self.descends_from_all_others(**other));
-            self.demand(
-                heir.is_none(),
-                "R4: an ancestor does not win against its heir",
-            );
         }
+    }
+
+    /// A replica of another history than the only claimant's answers.
+    fn tells_another_family(&self, sole: usize) -> bool {
+        let families = self.families();
+        (0..self.told.len()).any(|node| {
+            let facts = self.told[node].last.as_ref();
+            self.takes_part(node)
+                && self.is_heard(node)
+                && families[node] != families[sole]
+                && self.facts(sole).tells_branch
+                && facts.is_some_and(|f| !f.claims() && f.replid.is_some() && f.tells_branch)
+        })
     }
 
     fn judge_succession(&self, winner: usize, evidence: &Evidence) {
@@ -313,7 +324,8 @@ impl Referee {
     /// Whom the last elected one follows now; a missed check takes nothing back (R11).
     fn link_of_the_former(&self, reign: &Reign) -> Option<&ReplicaFacts> {
         let told = &self.told[reign.node];
-        let facts = told.last.as_ref().filter(|_| !told.is_gone());
+        let knows = !told.is_gone() && !self.is_foreign(reign.node);
+        let facts = told.last.as_ref().filter(|_| knows);
         facts.and_then(Facts::replica)
     }
 
@@ -334,5 +346,9 @@ impl Referee {
             passed >= self.rules.claim_hold && held <= passed
         });
         self.demand(long, "R3.4: gone, and the only claimant for claim_hold");
+        self.demand(
+            !self.delay_softly(winner, self.now),
+            "R18: Sentinels that name one whom they call down delay the hold",
+        );
     }
 }

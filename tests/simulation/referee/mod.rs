@@ -1,19 +1,32 @@
 //! Watches the core from outside: keeps what was reported, and asserts each rule after each step.
 //!
 //! It has its own memory and its own reading of the rules: of the core it looks at the published view and
-//! the events alone. `told` is what was reported of a node, `votes` who votes for whom, `election`
-//! which elections and losses may be (R2 to R7), `reads` who may serve (R1, R8 to R11).
+//! the events alone. `told` is what was reported of a node, `addresses` which nodes are one process, `votes` who
+//! votes for whom, `descent` who took over whose history, `election` and `reign` which elections and losses may be
+//! (R2 to R7), `omissions` which must be; `reads` and `sessions` who may serve (R1, R8 to R11, R16), `loads` the
+//! clock of stale reads; `histories`, `families` and `acceptance` whose data a node has (R17). `twins` has the orders
+//! in which the same is told, `ground` what is so in the world, `census` what happened.
 
+mod acceptance;
+mod addresses;
 mod census;
+mod descent;
 mod election;
+mod families;
+mod ground;
+mod histories;
+mod loads;
+mod omissions;
 mod reads;
 mod reign;
 mod sessions;
 mod told;
+mod twins;
 mod votes;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rolecall::core::event::EventKind;
@@ -31,11 +44,15 @@ use rolecall::core::time::Moment;
 use crate::coverage::Coverage;
 use crate::dice::Dice;
 use crate::moment;
-use crate::world::World;
+use crate::world::{Truth, World};
+use descent::Contradiction;
+use ground::Ground;
+use histories::Histories;
+use loads::Loads;
 use reads::Track;
 use reign::Reign;
 use sessions::Sessions;
-use told::{State, Told, is_silence};
+use told::{State, Told};
 use votes::Said;
 
 /// The configuration of one history.
@@ -45,6 +62,7 @@ pub struct Rules {
     pub rise: u32,
     claim_hold: Duration,
     stale_reads: Duration,
+    park_limit: Duration,
     max_lag: LagLimits,
     /// Nodes are written by name: their addresses may change.
     pub by_name: bool,
@@ -62,7 +80,12 @@ impl Rules {
             fall: 3 + u32::try_from(dice.below(4)).unwrap(),
             rise: 1 + u32::try_from(dice.below(3)).unwrap(),
             claim_hold: dice.millis(1000, 6000),
-            stale_reads: dice.millis(2000, 60_000),
+            stale_reads: match dice.below(10) {
+                0 => Duration::ZERO,
+                1..=4 => dice.millis(500, 5000),
+                _ => dice.millis(2000, 60_000),
+            },
+            park_limit: dice.millis(500, 12_000),
             max_lag: LagLimits {
                 bytes: max_lag.0,
                 age: max_lag.1,
@@ -84,6 +107,14 @@ enum Input {
 
 pub struct Referee {
     group: Group,
+    /// The same with its nodes in the opposite order.
+    reversed: Group,
+    settings: Settings,
+    has_second_address: bool,
+    /// The report that is judged came after a lapse.
+    lapsed: bool,
+    ground: Ground,
+    histories: Histories,
     rules: Rules,
     told: Vec<Told>,
     said: Vec<Said>,
@@ -95,6 +126,8 @@ pub struct Referee {
     term: u64,
     /// R3 (4): the only claimant since when.
     sole: Option<(usize, RunId, Moment)>,
+    contradiction: Option<Contradiction>,
+    loads: Loads,
     track: Track,
     sessions: Sessions,
     now: Moment,
@@ -110,7 +143,7 @@ fn id(node: usize) -> NodeId {
 impl Referee {
     pub fn new(world: &World, rules: Rules) -> Self {
         let count = world.nodes.len();
-        let second = |node: usize| node >= world.processes.len();
+        let second = |node: usize| node >= world.members;
         let target = |node: usize| {
             if second(node) {
                 HostPort::new("10.9.9.9", 6379)
@@ -134,29 +167,33 @@ impl Referee {
             weight: 1,
         };
         let now = moment(world.now);
-        let group = Group::new(
-            Settings {
-                id: GroupId(0),
-                name: "main".into(),
-                nodes: (0..count).map(settings).collect(),
-                limits: Thresholds {
-                    fall: rules.fall,
-                    rise: rules.rise,
-                },
-                interval: Duration::from_millis(500),
-                fast_interval: Duration::from_millis(50),
-                claim_hold: rules.claim_hold,
-                stale_reads: rules.stale_reads,
-                max_lag: rules.max_lag,
-                park_limit: Duration::from_secs(10),
-                own: Vec::new(),
+        let settings = Settings {
+            id: GroupId(0),
+            name: "main".into(),
+            nodes: (0..count).map(settings).collect(),
+            limits: Thresholds {
+                fall: rules.fall,
+                rise: rules.rise,
             },
-            now,
-        );
-        let names = (0..world.sentinels.len()).map(|index| format!("s{}", index + 1).into());
+            interval: Duration::from_millis(500),
+            fast_interval: Duration::from_millis(50),
+            claim_hold: rules.claim_hold,
+            stale_reads: rules.stale_reads,
+            max_lag: rules.max_lag,
+            park_limit: rules.park_limit,
+            own: Vec::new(),
+        };
         let told = |node: usize| Told::new(written(node), target(node), local(node));
         let mut referee = Self {
-            group: group.with_sentinels(names),
+            group: Group::new(settings.clone(), now),
+            reversed: Group::new(twins::reversed(&settings), now),
+            settings,
+            has_second_address: count > world.members,
+            lapsed: false,
+            ground: Ground::new(count),
+            histories: Histories::new(count),
+            contradiction: None,
+            loads: Loads::default(),
             told: (0..count).map(told).collect(),
             said: vec![Said::default(); world.sentinels.len()],
             double: vec![None; count],
@@ -172,18 +209,20 @@ impl Referee {
             coverage: Coverage::default(),
             rules,
         };
-        for node in 0..count {
-            let target = Target::Tcp(format!("{}:6379", target(node).host).parse().unwrap());
-            referee.group.resolved(id(node), Some(target), now);
-        }
+        referee.group = referee.new_group(&referee.settings, now);
+        referee.reversed = referee.new_group(&twins::reversed(&referee.settings), now);
         referee
+    }
+
+    fn sentinel_names(&self) -> impl Iterator<Item = Arc<str>> {
+        (0..self.said.len()).map(|index| format!("s{}", index + 1).into())
     }
 
     pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    pub fn report(&mut self, node: usize, report: &Report) {
+    pub fn report(&mut self, node: usize, report: &Report, truth: Truth) {
         if report.finished < self.latest {
             self.coverage.count("check: older than the last step");
         }
@@ -194,24 +233,32 @@ impl Referee {
             self.tick(report.finished);
         }
         let before = (!answers).then(|| self.verdicts());
+        let places = (!answers).then(|| self.places());
         let state = self.told[node].state;
         self.note(Input::Check(node, report.outcome.clone()));
+        self.notice_a_lapse(report);
         self.told[node].take_in(report, &self.rules);
+        self.follow_loads(node, report);
         self.count_check(node, state, &report.outcome);
-        self.group.report(id(node), report);
+        self.ground.take_in(node, report, truth);
+        self.feed(|group| group.report(id(node), report));
         self.judge();
         self.measure(node, report);
         self.judge_view();
-        if let Some(before) = before {
+        // R17: the node that is silent now vouches for those that follow it, and did not while it answered.
+        let vouches = places.is_some_and(|before| self.is_any_newly_vouched(&before));
+        if vouches {
+            self.coverage.count("history: vouched by a silence");
+        } else if let Some(before) = before.filter(|_| !self.lapsed) {
             self.judge_mere_delay(node, state, &report.outcome, &before);
         }
     }
 
-    pub fn sentinel(&mut self, index: usize, report: SentinelReport, now: Moment) {
+    pub fn sentinel(&mut self, index: usize, report: &SentinelReport, now: Moment) {
         self.now = now;
         self.note(Input::Sentinel(index, report.clone()));
-        self.said[index].take_in(&report, now);
-        self.group.sentinel(index, report, now);
+        self.said[index].take_in(report, now);
+        self.feed(|group| group.sentinel(index, report.clone(), now));
         self.judge();
         self.judge_view();
     }
@@ -221,7 +268,7 @@ impl Referee {
         self.note(Input::Other(format!("{place} is promoted")));
         self.tick(now);
         let before = self.verdicts();
-        self.group.promotes(place, now);
+        self.feed(|group| group.promotes(place, now));
         self.judge();
         self.judge_view();
         let moved = before != self.verdicts();
@@ -234,7 +281,7 @@ impl Referee {
         self.coverage.count("node moved");
         self.told[node].moves_to(HostPort::new(ip, 6379));
         let target = Target::Tcp(format!("{ip}:6379").parse().unwrap());
-        self.group.resolved(id(node), Some(target), now);
+        self.feed(|group| group.resolved(id(node), Some(target.clone()), now));
         self.judge();
         self.judge_view();
     }
@@ -252,16 +299,21 @@ impl Referee {
         } else {
             Order::Ready
         };
-        self.group.order(id(node), order, now);
+        self.feed(|group| group.order(id(node), order, now));
         self.judge();
         self.judge_view();
     }
 
     pub fn tick(&mut self, now: Moment) {
         self.now = now;
-        self.group.tick(now);
+        self.feed(|group| group.tick(now));
         self.judge();
         self.judge_view();
+    }
+
+    fn feed(&mut self, tell: impl Fn(&mut Group)) {
+        tell(&mut self.group);
+        tell(&mut self.reversed);
     }
 
     fn note(&mut self, input: Input) {
@@ -272,37 +324,6 @@ impl Referee {
         self.log.push_back((self.now, input));
     }
 
-    /// R1: of one process behind two addresses one counts: the elected one, else the first.
-    fn find_doubles(&mut self) {
-        let holder = self.holder();
-        let rank = |node: usize| (holder != Some(node), node);
-        for node in 0..self.told.len() {
-            let told = &self.told[node];
-            let same = |other: &usize| {
-                let other_told = &self.told[*other];
-                rank(*other) < rank(node)
-                    && other_told.local == told.local
-                    && told.run().is_some()
-                    && other_told.run() == told.run()
-                    && !other_told.is_gone()
-                    && !told.is_gone()
-            };
-            let all = 0..self.told.len();
-            self.double[node] = all.filter(same).min_by_key(|other| rank(*other));
-        }
-    }
-
-    /// Which of two addresses counts is about to change.
-    fn is_between_addresses(&self, node: usize) -> bool {
-        let run = self.told[node].run();
-        let same = self.told.iter().filter(|told| told.run() == run).count();
-        self.in_change && run.is_some() && same > 1
-    }
-
-    fn takes_part(&self, node: usize) -> bool {
-        !self.told[node].local && !self.told[node].out && self.double[node].is_none()
-    }
-
     pub fn assert_elected(&self, world: &World) {
         let elected = self.group.view().primary.map(|p| p.node.0 as usize);
         let right = elected.is_some_and(|node| world.nodes[node] == world.truth);
@@ -310,7 +331,7 @@ impl Referee {
         self.demand(right, &what);
         let writable = elected.is_some_and(|node| {
             let may = self.group.view().nodes[node].write.is_ok();
-            may || self.told[node].state != State::Up
+            may || self.told[node].state != State::Up || self.waits_for_replicas(node)
         });
         self.demand(writable, "and take writes");
     }
@@ -333,39 +354,16 @@ impl Referee {
                 let _infallible = writeln!(log, "{at:?} {input:?}");
             }
             panic!(
-                "{log}\n{:#?}\n{:#?}\n{:#?}\n{:?} sole {:?}\n\n{what}\nat {:?}",
+                "{log}\n{:#?}\n{:#?}\n{:#?}\n{:?} sole {:?}\n{:?} {:?}\n\n{what}\nat {:?}",
                 self.told,
                 self.group.view(),
                 self.reign,
                 self.rules,
                 self.sole,
+                self.histories,
+                self.contradiction,
                 self.now
             );
-        }
-    }
-
-    fn count_check(&mut self, node: usize, before: State, outcome: &Outcome) {
-        let class = match outcome {
-            Outcome::Loading => Some("check: loading"),
-            Outcome::Busy => Some("check: busy"),
-            Outcome::TooManyClients => Some("check: full"),
-            Outcome::NotRedis(_) => Some("check: not redis"),
-            Outcome::Denied(..) => Some("check: denied"),
-            Outcome::BadReply(_) => Some("check: bad reply"),
-            Outcome::Closed => Some("check: closed"),
-            Outcome::Refused => Some("check: refused"),
-            Outcome::Unreachable(_) => Some("check: unreachable"),
-            _ => None,
-        };
-        let change = match (before, self.told[node].state) {
-            (State::Fallen, State::Rising(_)) => Some("node rising"),
-            (State::Rising(_), State::Up) => Some("node up again after a rise"),
-            (State::Fallen, State::Fallen) => None,
-            (_, State::Fallen) if is_silence(outcome) => Some("node fell by silence"),
-            _ => None,
-        };
-        for class in class.into_iter().chain(change) {
-            self.coverage.count(class);
         }
     }
 }

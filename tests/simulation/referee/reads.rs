@@ -9,6 +9,7 @@ use rolecall::core::snapshot::{PrimaryView, Silence};
 use rolecall::core::time::Moment;
 
 use super::Referee;
+use super::histories::Place;
 use super::told::{State, is_silence};
 
 /// R10, without `max_lag`: older than this ranks last.
@@ -173,6 +174,10 @@ impl Referee {
             );
             if read.is_ok() && !living && self.told[node].link_down.is_some() {
                 self.coverage.count("node serves stale reads");
+                self.count_stopped_clock(node);
+            }
+            if self.holder() == Some(node) && self.waits_for_replicas(node) {
+                self.coverage.count("primary waits for replicas");
             }
             let stale = self.ranks_last(node, living);
             self.demand(
@@ -191,13 +196,14 @@ impl Referee {
         }
         self.demand(writable <= 1, "R2: at most one takes writes");
         self.judge_sessions(living);
+        self.judge_data();
     }
 
     /// What stands in the way of anything.
     fn may_serve(&self, node: usize) -> Result<(), (&'static str, &'static str)> {
         let told = &self.told[node];
         match told.state {
-            _ if told.out => return Err(("R3", "it is in maintenance")),
+            _ if self.is_out(node) => return Err(("R3", "it is in maintenance")),
             State::Unknown => return Err(("R1", "no complete check yet")),
             State::Rising(_) => return Err(("R8", "it has not risen yet")),
             State::Fallen => return Err(("R8", "fall time-outs took it down")),
@@ -223,9 +229,20 @@ impl Referee {
             () if self.told[node].local => Err("a local node is never primary"),
             () if self.holder() != Some(node) => Err("R2: only the elected one"),
             () if !facts.claims() => Err("R2: only who claims"),
+            () if self.is_foreign(node) => Err("R17: it is foreign"),
             () if facts.handover => Err("R6: a handover is in progress"),
+            () if self.waits_for_replicas(node) => Err("R19: it has too few replicas yet"),
             () => Ok(()),
         }
+    }
+
+    /// R19: new writers wait while the elected one would refuse what they write.
+    pub fn waits_for_replicas(&self, node: usize) -> bool {
+        let facts = self.told[node].last.as_ref();
+        self.reign.as_ref().is_some_and(|reign| {
+            let waited = self.now.since(reign.elected_at) >= self.rules.park_limit;
+            !reign.has_replicas && !waited && facts.is_some_and(Facts::lacks_replicas)
+        })
     }
 
     fn may_read(&self, node: usize, living: bool) -> Result<(), (&'static str, &'static str)> {
@@ -237,6 +254,11 @@ impl Referee {
             .ok_or(("R9", "only replicas serve as such"))?;
         if link.syncing {
             return Err(("R9", "a full sync replaces its data"));
+        }
+        match self.place_of(node) {
+            Place::Foreign => return Err(("R17", "node is foreign")),
+            Place::Unplaced => return Err(("R17", "node is not placed yet")),
+            Place::Native | Place::Trusted | Place::Vouched => {}
         }
         if facts.condition == Condition::MasterDown {
             return Err(("R8", "it refuses stale reads"));
@@ -251,7 +273,7 @@ impl Referee {
         match told.link_down.flatten() {
             None => Err(("R9", "it was never in sync")),
             Some(_) if living => Err(("R9", "its link is down beside a primary")),
-            Some(since) if self.now.since(since) > self.rules.stale_reads => {
+            Some(since) if self.stale_for(since) > self.rules.stale_reads => {
                 Err(("R9", "its link went down too long ago"))
             }
             Some(_) => Ok(()),
@@ -314,6 +336,8 @@ fn class_of(why: &str) -> Option<&'static str> {
         "it refuses stale reads" => Some("node refuses stale reads"),
         "its link is down beside a primary" => Some("node link down beside a primary"),
         "its link went down too long ago" => Some("node stale for too long"),
+        "node is foreign" => Some("node is foreign"),
+        "node is not placed yet" => Some("node is not placed yet"),
         "a second address of the same process" => Some("node is a second address"),
         _ => None,
     }

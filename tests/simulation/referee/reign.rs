@@ -25,6 +25,10 @@ pub struct Reign {
     pub restarted_from: Option<(ReplId, u64)>,
     pub bar: Bar,
     pub hands_over: Option<Moment>,
+    /// R19: it was seen with replicas enough in this term, or was given time.
+    pub has_replicas: bool,
+    /// R5: it had no trace of a past when it was elected.
+    pub unproven: bool,
     pub lost: Option<(LossReason, Moment)>,
 }
 
@@ -47,7 +51,9 @@ impl Referee {
     pub fn follow_reign(&mut self) -> Option<(usize, LossReason)> {
         let now = self.now;
         let highest = self.highest_epoch();
-        let takes_part = self.reign.as_ref().is_some_and(|r| self.takes_part(r.node));
+        let takes_part = self.reign.as_ref().is_some_and(|r| self.is_in(r.node));
+        let foreign = self.reign.as_ref().is_some_and(|r| self.is_foreign(r.node));
+        let patience = self.rules.park_limit;
         let reign = self.reign.as_mut()?;
         if let (Bar::NoneKnown, Some(epoch)) = (reign.bar, highest) {
             reign.bar = Bar::Above(epoch);
@@ -56,6 +62,8 @@ impl Referee {
             return None;
         }
         let told = &self.told[reign.node];
+        let waited = now.since(reign.elected_at) >= patience;
+        reign.has_replicas |= waited || told.last.as_ref().is_some_and(|f| !f.lacks_replicas());
         let overdue = |since: Moment| now.since(since) >= HANDOVER;
         let why = if !takes_part {
             Some(LossReason::Removed)
@@ -63,6 +71,7 @@ impl Referee {
             Some(LossReason::Restarted)
         } else {
             match told.fresh_facts() {
+                Some(facts) if facts.claims() && foreign => Some(LossReason::Foreign),
                 Some(facts) if facts.claims() => {
                     reign.hands_over = None;
                     if reign.history != facts.replid {
@@ -89,6 +98,7 @@ impl Referee {
             LossReason::Restarted => "lost: restarted",
             LossReason::HandoverTimedOut => "lost: handover timed out",
             LossReason::Removed => "lost: removed",
+            LossReason::Foreign => "lost: foreign",
         });
         Some((node, why))
     }
@@ -109,6 +119,9 @@ impl Referee {
         let elsewhere = sole.and_then(|node| self.elsewhere(node, now));
         if let Some(class) = elsewhere {
             self.coverage.count(class);
+        } else if sole.is_some_and(|node| self.delay_softly(node, now)) {
+            self.coverage
+                .count("held back: sentinels name one whom they call down");
         }
         let sole = sole.filter(|_| elsewhere.is_none());
         self.sole = sole.and_then(|node| {
@@ -141,6 +154,7 @@ impl Referee {
             None => Bar::NoneKnown,
         };
         let branch = facts.replid2.clone().zip(facts.second_offset);
+        let has_replicas = !facts.lacks_replicas();
         self.reign = Some(Reign {
             node: winner,
             run,
@@ -151,6 +165,8 @@ impl Referee {
             restarted_from: branch.filter(|_| by_descent && restarted),
             bar,
             hands_over: None,
+            has_replicas,
+            unproven: self.told[winner].unproven,
             lost: None,
         });
         self.sole = None;

@@ -1,11 +1,11 @@
 //! Open sessions, as a worker would hold them: whom a new view closes (R7, R8, R16).
 
-use std::time::Duration;
-
 use rolecall::core::chain::{Access, Chain, Members, Tier};
 use rolecall::core::facts::Facts;
 use rolecall::core::ids::ListenerId;
 use rolecall::core::judge::{self, Held};
+
+use rolecall::core::reason::Ineligible;
 
 use super::{Referee, id};
 
@@ -71,6 +71,10 @@ impl Referee {
         };
         let closes = judge::judge(&held, &self.sessions.chain, view).is_some();
         let must = self.must_close_reads(node, runs, living);
+        if closes != must {
+            let why = judge::judge(&held, &self.sessions.chain, view);
+            self.note(super::Input::Other(format!("redis-{}: {why:?}", node + 1)));
+        }
         self.demand(closes == must, "R8, R16: which read sessions are closed");
         if closes {
             self.coverage.count("read session closed");
@@ -84,18 +88,22 @@ impl Referee {
         let link = told.fresh_facts().and_then(Facts::replica);
         let cut_off = link.is_some()
             && living
-            && told.link_down.flatten().is_some_and(|since| {
-                self.now.since(since) > self.rules.stale_reads.max(Duration::ZERO)
-            });
+            && told
+                .link_down
+                .flatten()
+                .is_some_and(|since| self.stale_for(since) > self.rules.stale_reads);
         let others = self.group.view().nodes.iter().enumerate();
         let company = others
             .filter(|(other, _)| *other != node)
             .any(|(other, view)| {
-                let serves = view.read.is_ok() || view.write.is_ok();
+                // R19 keeps writers away, not those that came for reads.
+                let writes = view.write.is_ok() || view.write == Err(Ineligible::NoReplicas);
+                let serves = view.read.is_ok() || writes;
                 !self.told[other].local && serves && self.told[other].silences == 0
             });
         told.runs != runs
-            || told.out
+            || self.is_foreign(node)
+            || self.is_out(node)
             || told.is_down()
             || link.is_some_and(|link| link.syncing)
             || cut_off

@@ -1,6 +1,6 @@
 //! Who votes for whom (R3 (3)), and what stands against the hold (R3 (4)), from what was reported.
 
-use rolecall::core::facts::{HostPort, ReplicaFacts};
+use rolecall::core::facts::{HostPort, ReplicaFacts, RunId};
 use rolecall::core::sentinel::{Phase, SentinelReport, Vote};
 use rolecall::core::time::Moment;
 
@@ -15,24 +15,43 @@ const MEMORY: std::time::Duration = std::time::Duration::from_secs(30);
 pub struct Said {
     pub vote: Option<(Vote, Moment)>,
     pub answers: bool,
+    /// It was heard, or asked in vain.
+    tried: bool,
+    /// R18: since when it has called the address that it names down, without a break.
+    down_since: Option<Moment>,
 }
 
 impl Said {
     pub fn take_in(&mut self, report: &SentinelReport, now: Moment) {
         self.answers = false;
+        self.tried = true;
         match report {
             SentinelReport::Votes(vote) => {
                 self.answers = true;
+                let same = self
+                    .vote
+                    .as_ref()
+                    .is_some_and(|(last, _)| last.address == vote.address);
+                let since = self.down_since.filter(|_| same).unwrap_or(now);
+                self.down_since = vote.down.then_some(since);
                 self.vote = Some((vote.clone(), now));
             }
-            SentinelReport::UnknownName | SentinelReport::NotASentinel(_) => self.vote = None,
+            SentinelReport::UnknownName | SentinelReport::NotASentinel(_) => {
+                self.vote = None;
+                self.down_since = None;
+            }
             SentinelReport::Unreachable(_) | SentinelReport::Denied(_) => {}
         }
     }
 
     fn settled(&self, now: Moment) -> Option<&Vote> {
+        self.remembered(now)
+            .filter(|vote| vote.phase == Phase::Settled)
+    }
+
+    fn remembered(&self, now: Moment) -> Option<&Vote> {
         let (vote, at) = self.vote.as_ref()?;
-        (vote.phase == Phase::Settled && now.since(*at) < MEMORY).then_some(vote)
+        (now.since(*at) < MEMORY).then_some(vote)
     }
 }
 
@@ -58,8 +77,13 @@ impl Referee {
     fn electorate(&self) -> impl Iterator<Item = (usize, &ReplicaFacts)> {
         (0..self.told.len())
             .filter(|node| self.takes_part(*node))
-            .filter(|node| self.told[*node].fresh || self.told[*node].state == State::Up)
+            .filter(|node| self.is_heard(*node))
             .filter_map(|node| Some((node, self.told[node].last.as_ref()?.replica()?)))
+    }
+
+    /// R11: a missed check takes back nothing that it said.
+    pub fn is_heard(&self, node: usize) -> bool {
+        self.told[node].fresh || self.told[node].state == State::Up
     }
 
     fn is_linked_to(&self, voter: usize, link: &ReplicaFacts, claimant: usize) -> bool {
@@ -83,6 +107,15 @@ impl Referee {
             .map(|(voter, _)| voter)
             .filter(|voter| newer_than.is_none() || self.told[*voter].turned_at > newer_than);
         (votes.collect(), self.electorate().count())
+    }
+
+    /// R4: the votes of a majority when each was last heard: a missed check does not end a contradiction.
+    pub fn had_votes(&self, node: usize) -> bool {
+        let linked = |(voter, link): &(usize, &ReplicaFacts)| self.is_linked_to(*voter, link, node);
+        let replicas = self.electorate().filter(linked).count();
+        let named = self.said.iter().filter_map(|said| said.settled(self.now));
+        let sentinels = named.filter(|vote| self.meant(vote) == Meant::Node(node));
+        replicas * 2 > self.electorate().count() || self.is_sentinel_majority(sentinels.count())
     }
 
     fn meant(&self, vote: &Vote) -> Meant {
@@ -128,22 +161,68 @@ impl Referee {
         told.map(|(vote, _)| vote.config_epoch).max()
     }
 
+    /// A majority, answering or remembered, names another than this one.
+    pub fn sentinels_name_another(&self, node: usize) -> bool {
+        let votes = self.said.iter().filter_map(|said| said.settled(self.now));
+        let others = votes.filter(|vote| self.meant(vote) != Meant::Node(node));
+        !self.said.is_empty() && self.is_sentinel_majority(others.count())
+    }
+
+    /// R4: nothing that a Sentinel has yet to say could change who is named, or all were asked.
+    pub fn are_sentinels_decided(&self) -> bool {
+        let answers = self.said.iter().filter(|said| said.answers);
+        let named: Vec<(&HostPort, &Option<RunId>)> = answers
+            .filter_map(|said| said.settled(self.now))
+            .map(|vote| (&vote.address, &vote.run_id))
+            .collect();
+        let agree = |place: &(&HostPort, &Option<RunId>)| {
+            named.iter().filter(|other| *other == place).count()
+        };
+        let majority = named
+            .iter()
+            .any(|place| self.is_sentinel_majority(agree(place)));
+        majority || self.said.iter().all(|said| said.tried)
+    }
+
     /// The proviso of the hold: why another node may be the primary out of our sight.
     pub fn elsewhere(&self, claimant: usize, now: Moment) -> Option<&'static str> {
         let replica = self.electorate().any(|(voter, link)| {
-            let unseen = !self
-                .told
-                .iter()
-                .any(|told| told.is_at(&link.master) && told.fresh && !told.out);
+            let unseen = !(0..self.told.len()).any(|other| {
+                let told = &self.told[other];
+                told.is_at(&link.master) && told.fresh && !self.is_out(other)
+            });
             link.link_up && unseen && !self.is_linked_to(voter, link, claimant)
         });
         if replica {
             return Some("held back: a replica follows an unseen node");
         }
+        let hard = |said: &Said| said.down_since.is_none();
+        self.do_name_an_unseen(claimant, now, hard)
+            .then_some("held back: sentinels name an unseen node")
+    }
+
+    /// R18: those that call the node which they name down themselves delay an election without votes.
+    pub fn delay_softly(&self, claimant: usize, now: Moment) -> bool {
+        let patience = self.rules.claim_hold * 3;
+        let counts = |said: &Said| {
+            said.down_since
+                .is_none_or(|since| now.since(since) < patience)
+        };
+        self.do_name_an_unseen(claimant, now, counts)
+    }
+
+    fn do_name_an_unseen(
+        &self,
+        claimant: usize,
+        now: Moment,
+        counts: impl Fn(&Said) -> bool,
+    ) -> bool {
         let unseen: Vec<&Vote> = self
             .said
             .iter()
-            .filter_map(|said| said.settled(now))
+            .filter(|said| counts(said))
+            // In the middle of a failover too: it may come to nothing.
+            .filter_map(|said| said.remembered(now))
             .filter(|vote| match self.meant(vote) {
                 Meant::Node(node) | Meant::FormerRunOf(node) => {
                     node != claimant && !self.told[node].fresh
@@ -155,7 +234,6 @@ impl Referee {
             let same = unseen.iter().filter(|other| other.address == vote.address);
             self.is_sentinel_majority(same.count())
         };
-        let majority = unseen.iter().any(agree);
-        majority.then_some("held back: sentinels name an unseen node")
+        unseen.iter().any(agree)
     }
 }

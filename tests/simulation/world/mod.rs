@@ -1,12 +1,20 @@
 //! A network of Redis processes as far as replication goes: histories that branch, links that break and
 //! do not notice, full syncs, and processes that die, stop and come back with old data or none.
 //!
-//! `faults` has what goes wrong and what operators do, `sentinels` who promotes, `answers` what the
-//! proxy is told.
+//! A *place* is an address. Each process of the group has one, by its own number; a process of another
+//! group may come to answer there. Links, Sentinels and nodes of the configuration name places.
+//!
+//! `links` has the replication, `faults` what goes wrong and what operators do, `strangers` the processes of
+//! other groups, `sentinels` those that promote, `votes` what they answer, `answers` what nodes answer,
+//! and `forgery` the answers that lie.
 
 mod answers;
 mod faults;
+mod forgery;
+mod links;
 mod sentinels;
+mod strangers;
+mod votes;
 
 use std::time::Duration;
 
@@ -14,13 +22,20 @@ use rolecall::core::facts::HostPort;
 
 use crate::coverage::Coverage;
 use crate::dice::Dice;
-pub use faults::Mood;
+pub use answers::{Answer, Truth};
+pub use faults::{Classes, Mood};
+use forgery::Forgery;
 use sentinels::Failover;
 pub use sentinels::{News, Sentinel};
 
-/// After this a replica takes a silent primary's link for down (60 s in Redis, shorter here so that
-/// it happens within a history).
-const REPL_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long all that is there at the beginning has been running.
+const AGE: Duration = Duration::from_secs(1_000_000);
+
+/// Whose data a process holds: those of the group, or of another one.
+pub type Owner = u32;
+
+/// The group that the proxy serves.
+pub const OURS: Owner = 0;
 
 #[derive(Clone, Debug)]
 pub struct Process {
@@ -30,8 +45,16 @@ pub struct Process {
     pub history: u64,
     pub branch: Option<(u64, u64)>,
     pub offset: u64,
-    /// Whom it follows; none: it claims to be primary.
+    /// The place that it follows; none: it claims to be primary.
     pub follows: Option<usize>,
+    /// Whose data it holds, as far as anything that a process tells can show it.
+    pub owner: Owner,
+    /// It was started from a copy of another process's file, and has had no primary since.
+    pub copied: bool,
+    /// What it received of replication streams since it started, in bytes.
+    received: u64,
+    /// When it started, after the beginning minus [`AGE`].
+    started: Duration,
     /// Since when its link has been down.
     pub link_down_at: Option<Duration>,
     /// It was in sync with somebody since it started.
@@ -63,22 +86,45 @@ enum HandoverStep {
     Ends,
 }
 
+/// What the servers of a history can do and tell.
+#[derive(Clone, Copy, Debug)]
+struct Product {
+    /// A primary that loads a file carries its history on as the second one (Redis 7.0).
+    file_keeps_history: bool,
+    tells_received: bool,
+    /// It tells where its history branched from (Redis 4; Dragonfly does not).
+    tells_branch: bool,
+    tells_uptime: bool,
+    min_replicas: bool,
+}
+
 /// The world outside the proxy.
 pub struct World {
     pub now: Duration,
+    /// Those of the group come first, then the strangers.
     pub processes: Vec<Process>,
-    /// Who should be primary: the last that was promoted, or whom the Sentinels agree on.
+    /// How many belong to the group.
+    pub members: usize,
+    /// By place: the process that answers there.
+    occupants: Vec<usize>,
+    /// The Sentinels take the stranger at a place of ours for a replica of theirs.
+    adopts: bool,
+    product: Product,
+    pub classes: Classes,
+    /// The place that should be primary: the last that was promoted, or that the Sentinels agree on.
     pub truth: usize,
     /// The process that is on the proxy's host, never promoted.
     pub local: Option<usize>,
-    /// Which process answers at each node of the configuration: a second address is a further node.
+    /// The place of each node of the configuration: a second address is a further node.
     pub nodes: Vec<usize>,
-    /// Where a process listens: grows when it moves.
+    /// Where a place is: grows when the process moves, and its place with it.
     moves: Vec<u32>,
     cut: Vec<(usize, usize)>,
     /// By node: the proxy cannot reach it.
     pub unseen: Vec<bool>,
     pub moods: Vec<Mood>,
+    /// By process: how its answers lie.
+    forgeries: Vec<Option<Forgery>>,
     pub sentinels: Vec<Sentinel>,
     failover: Option<Failover>,
     no_failover_before: Duration,
@@ -91,7 +137,8 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(processes: usize, with_local: bool, second_address: bool, dice: &mut Dice) -> Self {
+    pub fn new(members: usize, with_local: bool, second_address: bool, dice: &mut Dice) -> Self {
+        let classes = Classes::random(dice);
         let process = |index: usize| Process {
             alive: true,
             stopped: false,
@@ -100,6 +147,10 @@ impl World {
             branch: None,
             offset: 500,
             follows: (index > 0).then_some(0),
+            owner: OURS,
+            copied: false,
+            received: if index > 0 { 500 } else { 0 },
+            started: Duration::ZERO,
             link_down_at: None,
             ever_linked: true,
             silent_since: None,
@@ -108,19 +159,27 @@ impl World {
             stalls_until: Duration::ZERO,
             hands_over: None,
         };
-        let mut nodes: Vec<usize> = (0..processes).collect();
+        let mut nodes: Vec<usize> = (0..members).collect();
         if second_address {
-            nodes.push(dice.index(processes));
+            nodes.push(dice.index(members));
         }
+        let mut processes: Vec<Process> = (0..members).map(process).collect();
+        processes.extend(strangers::all(dice));
         Self {
             now: Duration::ZERO,
-            processes: (0..processes).map(process).collect(),
+            members,
+            occupants: (0..processes.len()).collect(),
+            adopts: false,
+            product: Product::random(classes, dice),
+            classes,
             truth: 0,
-            local: with_local.then_some(processes - 1),
+            local: with_local.then_some(members - 1),
             unseen: vec![false; nodes.len()],
             moods: vec![Mood::Well; nodes.len()],
             nodes,
-            moves: vec![0; processes],
+            moves: vec![0; processes.len()],
+            forgeries: vec![None; processes.len()],
+            processes,
             cut: Vec::new(),
             sentinels: Vec::new(),
             failover: None,
@@ -138,21 +197,35 @@ impl World {
         self.names
     }
 
-    /// The address by which replicas and Sentinels know a process now.
-    pub fn address(&self, process: usize) -> HostPort {
-        HostPort::new(&self.ip(process), 6379)
+    /// The address by which replicas and Sentinels know a place now.
+    pub fn address(&self, place: usize) -> HostPort {
+        HostPort::new(&self.ip(place), 6379)
     }
 
-    pub fn ip(&self, process: usize) -> String {
-        format!("10.1.{}.{}", self.moves[process] + 1, process + 1)
+    pub fn ip(&self, place: usize) -> String {
+        if self.is_stranger(place) {
+            return format!("10.7.7.{place}");
+        }
+        format!("10.1.{}.{}", self.moves[place] + 1, place + 1)
     }
 
-    pub fn runs(&self, process: usize) -> bool {
-        self.processes[process].alive && !self.processes[process].stopped
+    /// The process that answers at a place.
+    pub fn at(&self, place: usize) -> usize {
+        self.occupants[place]
+    }
+
+    fn clock(&self) -> Duration {
+        AGE + self.now
     }
 
     fn serves(&self, process: usize) -> bool {
-        self.runs(process) && self.processes[process].loads_until <= self.now
+        let process = &self.processes[process];
+        process.alive && !process.stopped && process.loads_until <= self.now
+    }
+
+    /// The process at a place serves.
+    fn serves_at(&self, place: usize) -> bool {
+        self.serves(self.at(place))
     }
 
     /// Time passes: writes come in, links follow, orders arrive.
@@ -160,7 +233,8 @@ impl World {
         self.now += by;
         for process in 0..self.processes.len() {
             // A primary that never had a replica keeps no backlog, and its offset stays 0.
-            let blank = self.processes[process].offset == 0 && !self.has_replicas(process);
+            let blank =
+                self.processes[process].offset == 0 && self.replicas(process).next().is_none();
             if self.serves(process) && self.processes[process].follows.is_none() && !blank {
                 self.processes[process].offset += dice.below(100);
             }
@@ -173,38 +247,44 @@ impl World {
         }
     }
 
-    fn has_replicas(&self, process: usize) -> bool {
-        let mut all = self.processes.iter();
-        all.any(|other| other.follows == Some(process) && other.link_down_at.is_none())
+    /// Those whose link to that process is up.
+    fn replicas(&self, process: usize) -> impl Iterator<Item = &Process> {
+        self.processes.iter().filter(move |other| {
+            let follows = other.follows.is_some_and(|place| self.at(place) == process);
+            follows && other.alive && other.link_down_at.is_none()
+        })
     }
 
-    /// Whoever is not what it should be is made a replica of the truth within 12 s of being seen.
+    /// Where the process is not what it should be, it is made a replica of the truth within 12 s of being
+    /// seen.
     fn carry_out_orders(&mut self, dice: &mut Dice) {
-        for process in 0..self.processes.len() {
-            let wrong = process != self.truth
-                && self.processes[process].follows != Some(self.truth)
-                && self.processes[process].hands_over.is_none();
-            let ordered = self.orders.iter().any(|(_, known)| *known == process);
+        for place in 0..self.members {
+            let process = &self.processes[self.at(place)];
+            let wrong = place != self.truth
+                && (self.at(place) == place || self.adopts)
+                && process.follows != Some(self.truth)
+                && process.hands_over.is_none();
+            let ordered = self.orders.iter().any(|(_, known)| *known == place);
             if !wrong {
-                self.orders.retain(|(_, known)| *known != process);
+                self.orders.retain(|(_, known)| *known != place);
             } else if !ordered && self.failover.is_none() {
                 let delay = dice.millis(500, 12_000);
-                self.orders.push((self.now + delay, process));
+                self.orders.push((self.now + delay, place));
             }
         }
         let now = self.now;
         let due = self.orders.iter().filter(|(at, _)| *at <= now);
-        for process in due.map(|(_, process)| *process).collect::<Vec<_>>() {
-            if self.serves(process) && self.is_watched(process) {
-                self.follow(process, self.truth);
-                self.orders.retain(|(_, waiting)| *waiting != process);
+        for place in due.map(|(_, place)| *place).collect::<Vec<_>>() {
+            if self.serves_at(place) && self.is_watched(place) {
+                self.follow(self.at(place), self.truth);
+                self.orders.retain(|(_, waiting)| *waiting != place);
             }
         }
     }
 
-    fn order(&mut self, process: usize, after: Duration) {
-        self.orders.retain(|(_, known)| *known != process);
-        self.orders.push((self.now + after, process));
+    fn order(&mut self, place: usize, after: Duration) {
+        self.orders.retain(|(_, known)| *known != place);
+        self.orders.push((self.now + after, place));
     }
 
     fn follow(&mut self, process: usize, master: usize) {
@@ -214,85 +294,5 @@ impl World {
         process.link_down_at = Some(now);
         process.silent_since = None;
         process.syncs_until = None;
-    }
-
-    fn link(&mut self, node: usize, dice: &mut Dice) {
-        let Some(master) = self.processes[node].follows else {
-            return;
-        };
-        if !self.serves(node) {
-            return;
-        }
-        let now = self.now;
-        let cut = self.cut.contains(&(node.min(master), node.max(master)));
-        let master_alive = self.processes[master].alive;
-        let silent = cut || self.processes[master].stopped;
-        let up = self.processes[node].link_down_at.is_none();
-        if silent {
-            // It notices a silent peer only after repl-timeout: the link says "up" for a long time.
-            let since = *self.processes[node].silent_since.get_or_insert(now);
-            if now.saturating_sub(since) > REPL_TIMEOUT {
-                self.drop_link(node);
-            }
-            return;
-        }
-        self.processes[node].silent_since = None;
-        let source = self.processes[master].clone();
-        if !master_alive || source.loads_until > now || source.syncs_until.is_some() {
-            return self.drop_link(node);
-        }
-        let replica = &self.processes[node];
-        let shares = replica.history == source.history && replica.offset <= source.offset;
-        let branches = source
-            .branch
-            .is_some_and(|(from, at)| from == replica.history && replica.offset <= at);
-        // A replica that has nothing to give serves a sync only when it is in sync itself.
-        if !up && source.follows.is_some() && source.link_down_at.is_some() {
-            return;
-        }
-        if shares || branches {
-            self.take_over(node, &source);
-        } else {
-            self.sync_fully(node, &source, dice);
-        }
-    }
-
-    fn drop_link(&mut self, node: usize) {
-        let now = self.now;
-        let process = &mut self.processes[node];
-        process.link_down_at.get_or_insert(now);
-        process.syncs_until = None;
-    }
-
-    fn sync_fully(&mut self, node: usize, source: &Process, dice: &mut Dice) {
-        self.drop_link_keeping_sync(node);
-        let now = self.now;
-        match self.processes[node].syncs_until {
-            None => {
-                self.coverage.count("world: full sync");
-                self.processes[node].syncs_until = Some(now + dice.millis(0, 1500));
-            }
-            Some(ends) if ends <= now => self.take_over(node, source),
-            Some(_) => {}
-        }
-    }
-
-    fn drop_link_keeping_sync(&mut self, node: usize) {
-        let now = self.now;
-        self.processes[node].link_down_at.get_or_insert(now);
-    }
-
-    fn take_over(&mut self, node: usize, source: &Process) {
-        let now = self.now;
-        let replica = &mut self.processes[node];
-        let was_up = replica.link_down_at.is_none() && replica.history == source.history;
-        if !(was_up && replica.stalls_until > now) {
-            replica.offset = source.offset;
-        }
-        replica.history = source.history;
-        replica.branch = source.branch;
-        replica.link_down_at = None;
-        replica.syncs_until = None;
-        replica.ever_linked = true;
     }
 }

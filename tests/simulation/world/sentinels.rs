@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use rolecall::core::facts::{HostPort, RunId};
-use rolecall::core::sentinel::{Phase, SentinelReport, Vote};
+use rolecall::core::facts::HostPort;
 
 use super::World;
+use super::votes::Lie;
 use crate::dice::Dice;
 
 const QUORUM: usize = 2;
@@ -21,27 +21,16 @@ pub struct Sentinel {
     /// The proxy cannot reach it.
     pub unseen: bool,
     pub lie: Option<Lie>,
-    /// By process: it cannot reach that one.
+    /// By place: it cannot reach that one.
     pub blind: Vec<bool>,
-    names: usize,
-    epoch: u64,
-    leads: bool,
+    /// The place that it names.
+    pub(super) names: usize,
+    pub(super) epoch: u64,
+    pub(super) leads: bool,
     /// It has asked the named process for its `run_id`.
-    knows_run: bool,
-    named_down_since: Option<Duration>,
+    pub(super) knows_run: bool,
+    pub(super) named_down_since: Option<Duration>,
     switches: Option<(Duration, usize, u64)>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lie {
-    Stranger,
-    Wrong(usize),
-    Flaps,
-    OtherRun,
-    ByRunOnly,
-    NoSuchGroup,
-    IsDataNode,
-    Denies,
 }
 
 /// Something that a Sentinel announces: this node is promoted.
@@ -68,7 +57,7 @@ impl World {
             alive: true,
             unseen: false,
             lie: None,
-            blind: vec![false; self.processes.len()],
+            blind: vec![false; self.members],
             names: 0,
             epoch: 7,
             leads: false,
@@ -80,14 +69,14 @@ impl World {
         self
     }
 
-    fn sees(&self, sentinel: usize, process: usize) -> bool {
+    fn sees(&self, sentinel: usize, place: usize) -> bool {
         let sentinel = &self.sentinels[sentinel];
-        sentinel.alive && !sentinel.blind[process]
+        sentinel.alive && !sentinel.blind[place]
     }
 
-    /// Whether anybody can give that process orders.
-    pub(super) fn is_watched(&self, process: usize) -> bool {
-        self.sentinels.is_empty() || (0..self.sentinels.len()).any(|s| self.sees(s, process))
+    /// Whether anybody can give the process at that place orders.
+    pub(super) fn is_watched(&self, place: usize) -> bool {
+        self.sentinels.is_empty() || (0..self.sentinels.len()).any(|s| self.sees(s, place))
     }
 
     /// The Sentinels look around, and go on with a failover.
@@ -95,7 +84,8 @@ impl World {
         let now = self.now;
         for index in 0..self.sentinels.len() {
             let names = self.sentinels[index].names;
-            let well = self.sees(index, names) && self.serves(names);
+            let claims = self.processes[self.at(names)].follows.is_none();
+            let well = self.sees(index, names) && self.serves_at(names) && claims;
             let sentinel = &mut self.sentinels[index];
             if well {
                 sentinel.named_down_since = None;
@@ -152,20 +142,25 @@ impl World {
 
     fn start_failover(&mut self, leader: usize, dice: &mut Dice) -> bool {
         let old = self.truth;
-        let fits = |process: &usize| {
-            let candidate = &self.processes[*process];
-            *process != old
-                && self.local != Some(*process)
-                && self.serves(*process)
-                && self.sees(leader, *process)
-                && candidate.follows == Some(old)
+        let fits = |place: &usize| {
+            let candidate = &self.processes[self.at(*place)];
+            // It does not ask whose replica it is that has come to a place.
+            let stranger = self.at(*place) != *place && candidate.follows.is_some();
+            *place != old
+                && self.local != Some(*place)
+                && self.serves_at(*place)
+                && self.sees(leader, *place)
+                && (candidate.follows == Some(old) || stranger)
                 && candidate.ever_linked
                 && candidate.syncs_until.is_none()
         };
-        let candidates = (0..self.processes.len()).filter(fits);
-        let chosen = candidates.max_by_key(|process| self.processes[*process].offset);
+        let candidates = (0..self.members).filter(fits);
+        let chosen = candidates.max_by_key(|place| self.processes[self.at(*place)].offset);
         self.no_failover_before = self.now + dice.millis(2000, 6000);
         let Some(chosen) = chosen else { return false };
+        if self.at(chosen) != chosen {
+            self.coverage.count("world: sentinels promote a stranger");
+        }
         let epochs = self.sentinels.iter().map(|sentinel| sentinel.epoch);
         self.failover = Some(Failover {
             leader,
@@ -194,14 +189,14 @@ impl World {
             self.failover = None;
             return;
         }
-        if !self.serves(chosen) || !self.sees(leader, chosen) {
+        if !self.serves_at(chosen) || !self.sees(leader, chosen) {
             self.coverage.count("world: failover aborted");
             self.sentinels[leader].leads = false;
             self.failover = None;
             return;
         }
-        if self.processes[chosen].follows.is_some() {
-            self.become_primary(chosen);
+        if self.processes[self.at(chosen)].follows.is_some() {
+            self.become_primary(self.at(chosen));
         }
         self.truth = chosen;
         self.sentinels[leader].epoch = epoch;
@@ -210,11 +205,11 @@ impl World {
             promoted: true,
             ..failover
         });
-        for process in 0..self.processes.len() {
-            if process == old {
-                self.order(process, dice.millis(1000, 12_000));
-            } else if process != chosen {
-                self.order(process, dice.millis(100, 3000));
+        for place in 0..self.members {
+            if place == old {
+                self.order(place, dice.millis(1000, 12_000));
+            } else if place != chosen {
+                self.order(place, dice.millis(100, 3000));
             }
         }
         for index in (0..self.sentinels.len()).filter(|index| *index != leader) {
@@ -224,84 +219,10 @@ impl World {
     }
 
     /// Each Sentinel's subscribers hear it a little later, or never.
-    fn announce(&mut self, sentinel: usize, process: usize, dice: &mut Dice) {
+    fn announce(&mut self, sentinel: usize, place: usize, dice: &mut Dice) {
         if !self.sentinels[sentinel].unseen && dice.chance(90) {
-            let (at, place) = (self.now + dice.millis(0, 200), self.address(process));
+            let (at, place) = (self.now + dice.millis(0, 200), self.address(place));
             self.news.push(News { at, place });
-        }
-    }
-
-    /// What a Sentinel answers now.
-    pub fn ask(&mut self, index: usize, dice: &mut Dice) -> SentinelReport {
-        let sentinel = self.sentinels[index].clone();
-        if sentinel.unseen || !sentinel.alive {
-            self.coverage.count("world: sentinel silent");
-            return SentinelReport::Unreachable("no answer".into());
-        }
-        let names = match sentinel.lie {
-            Some(Lie::Wrong(node)) => node,
-            Some(Lie::Flaps) => dice.index(self.processes.len()),
-            _ => sentinel.names,
-        };
-        let run = RunId(self.processes[names].run.to_string().into());
-        let mut vote = Vote {
-            address: self.address(names),
-            run_id: sentinel.knows_run.then_some(run),
-            config_epoch: sentinel.epoch,
-            phase: if sentinel.leads {
-                Phase::FailingOver
-            } else {
-                Phase::Settled
-            },
-            down: false,
-        };
-        if sentinel.lie.is_some() {
-            self.coverage.count("world: sentinel lies");
-        }
-        match sentinel.lie {
-            Some(Lie::Stranger) => vote.address = HostPort::new("192.0.2.1", 6379),
-            Some(Lie::OtherRun) => vote.run_id = Some(RunId("another".into())),
-            // Behind NAT it knows its nodes by other addresses.
-            Some(Lie::ByRunOnly) => vote.address = HostPort::new("192.168.7.7", 6379),
-            Some(Lie::Flaps) => vote.config_epoch += dice.below(3),
-            Some(Lie::NoSuchGroup) => return SentinelReport::UnknownName,
-            Some(Lie::IsDataNode) => return SentinelReport::NotASentinel("a data node".into()),
-            Some(Lie::Denies) => return SentinelReport::Denied("-NOAUTH".into()),
-            Some(Lie::Wrong(_)) | None => {}
-        }
-        SentinelReport::Votes(vote)
-    }
-
-    pub fn disturb_sentinel(&mut self, dice: &mut Dice) {
-        if self.sentinels.is_empty() {
-            return;
-        }
-        let index = dice.index(self.sentinels.len());
-        let process = dice.index(self.processes.len());
-        let sentinel = &mut self.sentinels[index];
-        match dice.below(6) {
-            0 => sentinel.alive = dice.chance(60),
-            1 => sentinel.unseen = dice.chance(50),
-            2 | 3 => sentinel.blind[process] = dice.chance(60),
-            4 => sentinel.lie = None,
-            _ => {
-                sentinel.lie = Some(match dice.below(8) {
-                    0 => Lie::Stranger,
-                    1 => Lie::Wrong(process),
-                    2 => Lie::Flaps,
-                    3 => Lie::OtherRun,
-                    4 => Lie::NoSuchGroup,
-                    5 => Lie::IsDataNode,
-                    6 => Lie::Denies,
-                    _ => Lie::ByRunOnly,
-                });
-            }
-        }
-        // Announced addresses differ for all of them or for none.
-        if self.sentinels[index].lie == Some(Lie::ByRunOnly) {
-            for sentinel in &mut self.sentinels {
-                sentinel.lie = Some(Lie::ByRunOnly);
-            }
         }
     }
 
