@@ -88,6 +88,9 @@ impl<'n> Field<'n, '_> {
                 .then(|| self.votes(node).or_else(|| self.held(node)))
                 .flatten();
         }
+        if node.suspect {
+            return self.votes(node);
+        }
         match self.election.incumbent() {
             None => self.cold_start(node),
             Some((_, standing)) => self

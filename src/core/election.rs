@@ -38,9 +38,11 @@ pub struct Incumbent {
     pub evidence: Evidence,
     /// It descends from the incumbent before it: old votes cannot bring that one back (R3 (3)).
     pub by_descent: bool,
-    /// It is the incumbent's own node, restarted from a file: where its history branched. A replica
-    /// promoted from the same history at a later offset holds more of it.
+    /// It is the incumbent's own node, restarted from a file, or was elected by time alone: where its history
+    /// branched. A replica promoted from the same history at a later offset holds more of it.
     pub restarted_from: Option<(ReplId, u64)>,
+    /// What its data lacked when it was elected.
+    pub loss: Option<Loss>,
     /// R5: it had no trace of a past when it was elected: an empty node that was taken for want of another says
     /// nothing of the group's history (R17).
     pub unproven: bool,
@@ -288,6 +290,8 @@ impl Election {
         let replaced_by_votes = before.is_some() && matches!(evidence, Evidence::Votes { .. });
         // What was too old to move the writes stays too old.
         let inherited = before.as_ref().map_or(EpochBar::Open, |old| old.bar);
+        // A copy of a file, perhaps: a replica that was promoted from the same history later holds more.
+        let by_time = matches!(evidence, Evidence::Hold { .. } | Evidence::AllChecked);
         let chosen_by_sentinels = matches!(evidence, Evidence::SentinelVotes { .. });
         let facts = node.facts.as_ref();
         let branch = facts.and_then(|facts| facts.replid2.clone().zip(facts.second_offset));
@@ -299,7 +303,8 @@ impl Election {
             elected_at: now,
             evidence: evidence.clone(),
             by_descent,
-            restarted_from: branch.filter(|_| by_descent && restarted),
+            restarted_from: branch.filter(|_| (by_descent && restarted) || by_time),
+            loss,
             unproven: node.unproven,
             bar: if by_descent || replaced_by_votes || chosen_by_sentinels {
                 EpochBar::above(epoch)

@@ -180,7 +180,8 @@ fn general(node: &NodeState) -> Result<(), Ineligible> {
         Kin::Foreign => {
             let link = node.facts.as_ref().and_then(Facts::replica);
             let follows = link.map(|link| link.master.clone());
-            return Err(Ineligible::Foreign { follows });
+            let member = node.master_name.clone();
+            return Err(Ineligible::Foreign { follows, member });
         }
     }
     match node.facts.as_ref().map(|facts| facts.mode) {

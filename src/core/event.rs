@@ -423,7 +423,7 @@ impl fmt::Display for EventKind {
             Self::ConflictOver => f.write_str("at most one node claims to be primary again"),
             Self::Dissent { elected, named } => write!(
                 f,
-                "{named} as the primary, not {elected}, which was elected: they are about to make it a replica, \
+                "{named}, and not {elected}, which was elected: they are about to make it a replica, \
                  and what is written to it until then is lost. Make the Sentinels agree (SENTINEL FAILOVER), or \
                  undo the promotion of {elected}"
             ),

@@ -365,7 +365,7 @@ impl Group {
         self.know_own_addresses();
         self.find_duplicates();
         self.place_nodes();
-        self.find_circles();
+        self.find_masters();
         let elections = self.decide(now);
         for event in &elections {
             if let EventKind::Elected { node, .. } = event {

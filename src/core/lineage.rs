@@ -12,7 +12,8 @@
 use std::time::Duration;
 
 use super::election::Election;
-use super::facts::{Facts, HostPort, ReplId};
+use super::event::Evidence;
+use super::facts::{Facts, HostPort, ReplId, RunId};
 use super::ids::NodeId;
 use super::node::{Kin, NodeState};
 use super::time::Moment;
@@ -112,6 +113,11 @@ impl Lineage {
             }
             // R4: a group of one node has nobody to compare it with.
             node.kin = if is_only { Kin::Native } else { kin };
+            let branched = node
+                .facts
+                .as_ref()
+                .is_none_or(|facts| !facts.claims() || branched_from_its_own(node, facts));
+            node.suspect = self.established && !is_only && !is_proven && !branched;
         }
     }
 
@@ -128,38 +134,35 @@ impl Lineage {
         let Some(facts) = heard.and_then(|node| node.facts.as_ref()) else {
             return;
         };
-        let is_native = !self.established
-            || heard.is_some_and(|node| {
+        let is_proven = if self.established {
+            heard.is_some_and(|node| {
                 self.is_own_claim(node, facts, Some(holder.node))
                     || branched_from_its_own(node, facts)
-            });
-        if facts.claims() && is_native && (!holder.unproven || is_followed(nodes, facts)) {
+            })
+        } else {
+            // What was elected for want of another, or by time alone, may be another group's.
+            !matches!(holder.evidence, Evidence::Hold { .. } | Evidence::Demotion)
+        };
+        let is_grounded = is_proven && !holder.unproven;
+        if facts.claims() && (is_grounded || is_followed(nodes, facts)) {
             self.adopt(facts);
         }
     }
 
-    /// What each node holds, once the group's histories are known, and whether its own history says so. Grows to
-    /// a fixed point, so the order of the nodes decides nothing.
-    fn compare(&mut self, nodes: &[NodeState], election: &Election) -> Vec<(Kin, bool)> {
+    /// What each node holds, once the group's histories are known, and whether its own history says so.
+    fn compare(&self, nodes: &[NodeState], election: &Election) -> Vec<(Kin, bool)> {
         let last = election.incumbent().map(|(incumbent, _)| incumbent.node);
         let only = only_node(nodes);
-        let mut claims = vec![false; nodes.len()];
-        // Each round but the last lets one more in, at least.
-        for _ in 0..=nodes.len() {
-            let before = (claims.clone(), self.known.clone());
-            for (claim, node) in claims.iter_mut().zip(nodes) {
-                let facts = node.facts.as_ref().filter(|facts| facts.claims());
-                *claim = facts.is_some_and(|facts| {
-                    only == Some(node.settings.id)
-                        || self.is_own_claim(node, facts, last)
-                        || branched_from_its_own(node, facts)
-                });
-            }
-            self.learn_from_replicas(nodes);
-            if before == (claims.clone(), self.known.clone()) {
-                break;
-            }
-        }
+        let is_native_claim = |node: &NodeState| {
+            let facts = node.facts.as_ref().filter(|facts| facts.claims());
+            facts.is_some_and(|facts| {
+                only == Some(node.settings.id)
+                    || self.is_own_claim(node, facts, last)
+                    || branched_from_its_own(node, facts)
+                    || is_known_process(node, facts)
+            })
+        };
+        let claims: Vec<bool> = nodes.iter().map(is_native_claim).collect();
         let place = |node: &NodeState| {
             let Some(facts) = &node.facts else {
                 return (Kin::Native, false);
@@ -171,6 +174,7 @@ impl Lineage {
                 self.is_own_claim(node, facts, last)
             };
             let is_trusted = branched_from_its_own(node, facts)
+                || (!is_replica && is_known_process(node, facts))
                 || (is_replica && (!was_in_sync(facts) || is_vouched_for(nodes, node, facts)));
             if is_proven || is_trusted {
                 (Kin::Native, is_proven)
@@ -181,29 +185,12 @@ impl Lineage {
         nodes.iter().map(place).collect()
     }
 
-    /// What a replica in sync with a node of the group holds is the group's, whoever was promoted.
-    fn learn_from_replicas(&mut self, nodes: &[NodeState]) {
-        for facts in nodes.iter().filter_map(NodeState::fresh_facts) {
-            if self.continues(facts) && follows_a_node(nodes, facts) {
-                facts.replid.iter().for_each(|history| self.add(history));
-            }
-        }
-    }
-
     /// Before Redis 4, and where branches are not told, there is nothing to compare.
     fn shares(&self, facts: &Facts) -> bool {
         let knows = |history: &ReplId| self.known.contains(history);
         !facts.tells_branch
             || facts.replid.as_ref().is_none_or(knows)
             || facts.replid2.as_ref().is_some_and(knows)
-    }
-
-    /// A history that branched from the group's.
-    fn continues(&self, facts: &Facts) -> bool {
-        facts
-            .replid2
-            .as_ref()
-            .is_some_and(|history| self.known.contains(history))
     }
 
     fn is_own_claim(&self, node: &NodeState, facts: &Facts, last: Option<NodeId>) -> bool {
@@ -225,6 +212,18 @@ fn branched_from_its_own(node: &NodeState, facts: &Facts) -> bool {
     })
 }
 
+/// The group's own process, or one that was started in its place, claims with a history that is not known: it may
+/// have been promoted twice out of our sight, or have been restarted from an old file. It is no stranger, and its
+/// history proves nothing: votes alone elect it ([`NodeState::suspect`]).
+fn is_known_process(node: &NodeState, facts: &Facts) -> bool {
+    let is = |known: &Option<(RunId, ReplId)>| {
+        known.as_ref().is_some_and(|(run, _)| *run == facts.run_id)
+    };
+    // One that was a replica first has its history from another.
+    let restarted = node.restarted && !node.was_replica;
+    !is(&node.foreign_since) && (is(&node.native) || restarted)
+}
+
 /// A fresh replica is in sync with the node that tells these facts.
 fn is_followed(nodes: &[NodeState], facts: &Facts) -> bool {
     nodes
@@ -234,13 +233,6 @@ fn is_followed(nodes: &[NodeState], facts: &Facts) -> bool {
             let in_sync = other.replica().is_some_and(|link| link.link_up);
             in_sync && other.replid.is_some() && other.replid == facts.replid
         })
-}
-
-/// A replica in sync with an address of the group.
-fn follows_a_node(nodes: &[NodeState], facts: &Facts) -> bool {
-    facts
-        .replica()
-        .is_some_and(|link| link.link_up && nodes.iter().any(|node| node.is_at(&link.master)))
 }
 
 /// A replica that is in sync, or was while this process runs.

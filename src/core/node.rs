@@ -91,6 +91,8 @@ pub struct NodeState {
     pub own_listener: bool,
     /// R1: another node that is the same process; holds that node's name.
     pub same_as: Option<Arc<str>>,
+    /// The name of the node that it replicates from, if that is one of the group.
+    pub master_name: Option<Arc<str>>,
     /// Its primary is at an address of its own.
     pub follows_itself: bool,
     /// R14: it replicates through one of our listeners.
@@ -125,6 +127,9 @@ pub struct NodeState {
     pub restarted: bool,
     /// R17: whose data it holds; written by `lineage`.
     pub kin: Kin,
+    /// R17: it claims with a history that is not known to be the group's, and is no stranger: votes alone elect
+    /// it. Written by `lineage`.
+    pub suspect: bool,
     /// The run and the history that were last found to be the group's by this history; written by `lineage`.
     pub(super) native: Option<(RunId, ReplId)>,
     /// The run and the history that were last found to be another group's; written by `lineage`.
@@ -160,6 +165,7 @@ impl NodeState {
             target: None,
             own_listener: false,
             same_as: None,
+            master_name: None,
             follows_itself: false,
             looping: None,
             health: Health::unknown(now),
@@ -177,6 +183,7 @@ impl NodeState {
             born: None,
             restarted: false,
             kin: Kin::Native,
+            suspect: false,
             native: None,
             foreign_since: None,
             out_by_alias: false,
@@ -286,11 +293,13 @@ impl NodeState {
 
     /// Forgets what was known of another process, which may have been heard at this address.
     fn begin_run(&mut self, facts: &Facts, now: Moment, knows_former: bool) {
-        self.restarted = self.heard.is_some_and(|heard| match facts.uptime {
-            Some(uptime) => uptime <= now.since(heard) + ROUNDING,
-            // At another address it may be anything.
-            None => knows_former,
-        });
+        let was_foreign = self.kin == Kin::Foreign;
+        self.restarted = !was_foreign
+            && self.heard.is_some_and(|heard| match facts.uptime {
+                Some(uptime) => uptime <= now.since(heard) + ROUNDING,
+                // At another address it may be anything.
+                None => knows_former,
+            });
         self.run += 1;
         self.was_replica = false;
         self.synced = None;
@@ -328,6 +337,13 @@ impl NodeState {
             None => claimed.then_some(now),
         };
         self.follows = Some((master.clone(), turned));
+    }
+
+    /// R17: what proved that its data are the group's proves nothing any more.
+    pub(super) fn forget_kin(&mut self) {
+        self.native = None;
+        self.born = None;
+        self.restarted = false;
     }
 
     /// R5 is over for this run.

@@ -37,6 +37,8 @@ pub enum Ineligible {
     Foreign {
         /// Whom it replicates from; none for one that claims to be primary.
         follows: Option<HostPort>,
+        /// The node of the group that this is.
+        member: Option<Arc<str>>,
     },
     /// R17: at a cold start, whether its data are the group's is not known before the other nodes were heard.
     Unplaced,
@@ -95,7 +97,11 @@ impl Ineligible {
             }
             Self::SameProcessAs(other) => format!("is the same process as {other}"),
             Self::Foreign {
+                member: Some(name), ..
+            } => format!("follows {name} and holds data of a history that this group never had"),
+            Self::Foreign {
                 follows: Some(master),
+                ..
             } => format!(
                 "follows {master}, which is none of this group: its data are of another history"
             ),
@@ -146,11 +152,11 @@ impl Ineligible {
             Self::Draining => "is being drained",
             Self::Removed => "has been taken out, and is dropped with its last session",
             Self::Maintenance => "is in maintenance",
-            Self::Foreign { follows: None } => {
+            Self::Foreign { follows: None, .. } => {
                 "claims to be primary with a history that this group never had"
             }
             Self::Unplaced => {
-                "follows a node that is none of this group, and the others were not heard yet"
+                "follows an address that is no node of this group, and the others were not heard yet"
             }
             Self::FollowsItself => "follows itself: REPLICAOF names its own address",
             Self::NoReplicas => "refuses writes: NOREPLICAS, it has too few replicas",

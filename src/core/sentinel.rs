@@ -273,8 +273,11 @@ impl Sentinels {
         node: &NodeState,
         now: Moment,
     ) -> Option<Named> {
-        let run = Meaning::Run(node.settings.id);
-        self.naming(now, |vote| meaning(nodes, vote) != run)
+        // The process that was there before is the same node, which they will find restarted.
+        self.naming(now, |vote| match meaning(nodes, vote) {
+            Meaning::Run(id) | Meaning::Former(id) => id != node.settings.id,
+            Meaning::Stranger => true,
+        })
     }
 
     /// The address that a majority names, where no node of the group answers.
@@ -422,7 +425,7 @@ impl fmt::Display for Named {
         } = self;
         write!(f, "{} of {of} Sentinels name {place}", sentinels.len())?;
         if *down {
-            f.write_str(", which they do not reach either (s_down),")?;
+            f.write_str(", which they do not reach either (s_down)")?;
         }
         Ok(())
     }

@@ -14,6 +14,10 @@ use crate::core::reason::Ineligible;
 use crate::core::snapshot::NodeView;
 use crate::core::time::Moment;
 
+/// R17: what is wrong, and what to do.
+const WHOLLY_FOREIGN: &str = "every node that answers holds data of a history that this group never had; if that is \
+                              meant, accept it with `rolecall ready NODE --accept-history`";
+
 impl Picture<'_> {
     pub(super) fn group(&self, group: &Group) -> GroupStatus {
         let state = state(group, self.now);
@@ -72,8 +76,13 @@ impl Picture<'_> {
             ),
             Some(Err(reason)) => format!(
                 "no primary: {name}, elected at {elected}, {}: new writes wait until it is back or another \
-                 is elected{}{waiting}",
+                 is elected{}{}{waiting}",
                 reason.explain(self.now),
+                if is_wholly_foreign(group) {
+                    format!("; {WHOLLY_FOREIGN}")
+                } else {
+                    String::new()
+                },
                 self.named_unseen(group)
                     .map_or_else(String::new, |words| format!("; {words}"))
             ),
@@ -84,7 +93,8 @@ impl Picture<'_> {
                 self.reservations(group)
             ),
             _ => format!(
-                "{name} is primary since {elected}: {why}{}{}",
+                "{name} is primary since {elected}: {why}{}{}{}",
+                lacks(holder),
                 remark(group, holder),
                 self.reservations(group)
             ),
@@ -126,11 +136,7 @@ impl Picture<'_> {
         let able = group.nodes().iter().filter(|node| node.is_claimant());
         let claimants: Vec<&str> = able.map(|node| &*node.settings.name).collect();
         let mut text = match claimants.len() {
-            0 if is_wholly_foreign(group) => {
-                "no primary: every node that answers holds data of a history that this group never had; if that \
-                 is meant, accept it with `rolecall ready NODE --accept-history`"
-                    .to_owned()
-            }
+            0 if is_wholly_foreign(group) => format!("no primary: {WHOLLY_FOREIGN}"),
             0 => "no primary".to_owned(),
             1 => format!(
                 "no primary: {} claims to be, and waits for evidence",
@@ -226,6 +232,13 @@ fn elected_view<'g>(group: &'g Group, holder: &Incumbent) -> Option<&'g NodeView
 fn claimants(group: &Group) -> Vec<&str> {
     let claim = group.nodes().iter().filter(|node| node.claims());
     claim.map(|node| &*node.settings.name).collect()
+}
+
+/// What its data lacked when it was elected.
+fn lacks(holder: &Incumbent) -> String {
+    holder
+        .loss
+        .map_or_else(String::new, |loss| format!("; {loss}"))
 }
 
 /// What is not right although writes go to the primary.

@@ -41,6 +41,7 @@ impl Group {
             return Err(AcceptRefusal::OthersHold(holder.settings.name.clone()));
         }
         self.lineage.accept(&facts);
+        self.nodes.iter_mut().for_each(NodeState::forget_kin);
         let history = facts.replid.map(|history| history.0);
         let kind = EventKind::HistoryAccepted {
             node,

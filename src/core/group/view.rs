@@ -27,18 +27,18 @@ impl Group {
         }
     }
 
-    /// A replica whose primary is at an address of its own process.
-    pub(super) fn find_circles(&mut self) {
-        let follows_itself = |node: &NodeState| {
-            let link = node.facts.as_ref().and_then(Facts::replica);
-            link.is_some_and(|link| {
-                let mut named = self.nodes.iter().filter(|other| other.is_at(&link.master));
-                named.any(|other| other.run_id() == node.run_id())
-            })
+    /// Which node each replica replicates from, and whether that is the same process.
+    pub(super) fn find_masters(&mut self) {
+        let master = |node: &NodeState| {
+            let link = node.facts.as_ref().and_then(Facts::replica)?;
+            let mut named = self.nodes.iter().filter(|other| other.is_at(&link.master));
+            let itself = named.clone().any(|other| other.run_id() == node.run_id());
+            Some((named.next()?.settings.name.clone(), itself))
         };
-        let circles: Vec<bool> = self.nodes.iter().map(follows_itself).collect();
-        for (node, follows_itself) in self.nodes.iter_mut().zip(circles) {
-            node.follows_itself = follows_itself;
+        let masters: Vec<_> = self.nodes.iter().map(master).collect();
+        for (node, master) in self.nodes.iter_mut().zip(masters) {
+            node.follows_itself = master.as_ref().is_some_and(|(_, itself)| *itself);
+            node.master_name = master.map(|(name, _)| name);
         }
     }
 

@@ -5,10 +5,12 @@ use super::*;
 #[test]
 fn r3_the_incumbent_stays_whatever_turns_up_beside_it() {
     let mut roll = settled();
-    let foreign = || Ineligible::Foreign { follows: None };
     for (stranger, why) in [
-        (primary("b2", "other"), foreign()),
-        (promoted("b3", "more", "elsewhere", 9_999_999), foreign()),
+        (primary("b2", "other"), Ineligible::NotElected),
+        (
+            promoted("b3", "more", "elsewhere", 9_999_999),
+            Ineligible::NotElected,
+        ),
         (blank("b4", "empty"), Ineligible::NotElected),
         (
             copied("b5", "copy", "hist", 9_999_999),

@@ -168,3 +168,11 @@ fn settled() -> Roll {
     assert_eq!(roll.primary(), Some(A));
     roll
 }
+
+/// A process that was started long before it came to its address.
+fn lived_elsewhere(facts: Facts) -> Facts {
+    Facts {
+        uptime: Some(Duration::from_secs(86_400)),
+        ..facts
+    }
+}

@@ -70,10 +70,10 @@ fn r17_a_replica_of_the_only_node_shares_what_that_one_holds() {
 #[test]
 fn r17_what_was_foreign_before_a_lapse_is_foreign_after_it() {
     let mut roll = settled();
-    roll.says(C, primary("x", "strange"));
+    roll.says(C, lived_elsewhere(primary("x", "strange")));
     assert!(is_foreign(&roll, C));
     roll.now = roll.now.plus(Duration::from_secs(120));
-    roll.says(C, primary("x", "strange"));
+    roll.says(C, lived_elsewhere(primary("x", "strange")));
     assert!(is_foreign(&roll, C));
 }
 
@@ -90,7 +90,7 @@ fn r17_a_replica_of_the_history_that_is_accepted_is_no_reason_against_it() {
                 ..follows("c", "next", B)
             },
         )
-        .says(B, copied("b3", "next", "empty", 900))
+        .says(B, lived_elsewhere(copied("b3", "next", "empty", 900)))
         .refuses(A);
     assert_eq!((is_foreign(&roll, B), roll.may_read(C)), (true, Ok(())));
     assert_eq!(roll.group.accept_history(NodeId(B), roll.now), Ok(()));

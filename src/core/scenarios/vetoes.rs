@@ -143,6 +143,29 @@ fn r18_sentinels_that_name_another_than_the_elected_one_are_told_before_they_act
 }
 
 #[test]
+fn r18_sentinels_that_have_not_noticed_a_restart_name_no_other() {
+    use crate::core::facts::RunId;
+    let mut roll = watched();
+    roll.all_say(&address(A), 3, false)
+        .says(A, primary("a", "hist"))
+        .says(B, follows("b", "hist", A))
+        .says(C, follows("c", "hist", A));
+    for sentinel in 0..3 {
+        let vote = Vote {
+            address: address(A),
+            run_id: Some(RunId("a".into())),
+            config_epoch: 3,
+            phase: Phase::Settled,
+            down: false,
+        };
+        roll.group
+            .sentinel(sentinel, SentinelReport::Votes(vote), roll.now);
+    }
+    roll.says(A, copied("a2", "again", "hist", 1001));
+    assert_eq!((roll.primary(), roll.dissent()), (Some(A), Vec::new()));
+}
+
+#[test]
 fn r18_in_a_failover_of_theirs_it_is_normal_for_a_while() {
     let mut roll = watched();
     roll.all_say(&address(A), 3, false)
