@@ -81,15 +81,17 @@ impl<'n> Field<'n, '_> {
         if self.election.incumbent().is_none() && self.is_anyone_unheard() {
             return self.held(node);
         }
+        if node.suspect {
+            // R17: nothing but votes; R5: also one that began with nothing, alone.
+            let may = !node.unproven || self.is_sole();
+            return may.then(|| self.votes(node)).flatten();
+        }
         if node.unproven {
             // R5: never against another claimant; alone by votes or after the hold.
             return self
                 .is_sole()
                 .then(|| self.votes(node).or_else(|| self.held(node)))
                 .flatten();
-        }
-        if node.suspect {
-            return self.votes(node);
         }
         match self.election.incumbent() {
             None => self.cold_start(node),

@@ -93,6 +93,9 @@ impl Lineage {
             cold(nodes, own)
         };
         let only = only_node(nodes);
+        let last_history = election
+            .incumbent()
+            .and_then(|(incumbent, _)| incumbent.history.as_ref());
         for (node, (kin, is_proven)) in nodes.iter_mut().zip(placed) {
             let is_only = only == Some(node.settings.id);
             let history = node.facts.as_ref().and_then(|facts| facts.replid.clone());
@@ -113,10 +116,10 @@ impl Lineage {
             }
             // R4: a group of one node has nobody to compare it with.
             node.kin = if is_only { Kin::Native } else { kin };
-            let branched = node
-                .facts
-                .as_ref()
-                .is_none_or(|facts| !facts.claims() || branched_from_its_own(node, facts));
+            let branched = node.facts.as_ref().is_none_or(|facts| {
+                let from_last = facts.replid2.is_some() && facts.replid2.as_ref() == last_history;
+                !facts.claims() || from_last || branched_from_its_own(node, facts)
+            });
             node.suspect = self.established && !is_only && !is_proven && !branched;
         }
     }
@@ -153,33 +156,38 @@ impl Lineage {
     fn compare(&self, nodes: &[NodeState], election: &Election) -> Vec<(Kin, bool)> {
         let last = election.incumbent().map(|(incumbent, _)| incumbent.node);
         let only = only_node(nodes);
-        let is_native_claim = |node: &NodeState| {
-            let facts = node.facts.as_ref().filter(|facts| facts.claims());
-            facts.is_some_and(|facts| {
-                only == Some(node.settings.id)
-                    || self.is_own_claim(node, facts, last)
-                    || branched_from_its_own(node, facts)
-                    || is_known_process(node, facts)
-            })
+        let claims = |holds: &dyn Fn(&NodeState, &Facts) -> bool| -> Vec<bool> {
+            let judge = |node: &NodeState| {
+                let facts = node.facts.as_ref().filter(|facts| facts.claims());
+                facts.is_some_and(|facts| holds(node, facts))
+            };
+            nodes.iter().map(judge).collect()
         };
-        let claims: Vec<bool> = nodes.iter().map(is_native_claim).collect();
+        let native = claims(&|node, facts| {
+            only == Some(node.settings.id)
+                || self.is_own_claim(node, facts, last)
+                || branched_from_its_own(node, facts)
+        });
+        let known = claims(&is_known_process);
         let place = |node: &NodeState| {
             let Some(facts) = &node.facts else {
                 return (Kin::Native, false);
             };
             let is_replica = facts.replica().is_some();
             let is_proven = if is_replica {
-                self.shares(facts) || follows_native_claim(nodes, &claims, facts)
+                self.shares(facts) || follows_a_claim(nodes, &native, facts)
             } else {
                 self.is_own_claim(node, facts, last)
             };
             let is_trusted = branched_from_its_own(node, facts)
                 || (!is_replica && is_known_process(node, facts))
-                || (is_replica && (!was_in_sync(facts) || is_vouched_for(nodes, node, facts)));
-            if is_proven || is_trusted {
-                (Kin::Native, is_proven)
-            } else {
-                (Kin::Foreign, false)
+                || (is_replica
+                    && (!was_in_sync(facts) || is_vouched_for(nodes, &native, node, facts)));
+            match () {
+                () if is_proven || is_trusted => (Kin::Native, is_proven),
+                // It votes for one that votes alone elect, and serves once that is elected.
+                () if is_replica && follows_a_claim(nodes, &known, facts) => (Kin::Unplaced, false),
+                () => (Kin::Foreign, false),
             }
         };
         nodes.iter().map(place).collect()
@@ -242,11 +250,11 @@ fn was_in_sync(facts: &Facts) -> bool {
         .is_some_and(|link| link.link_up || link.link_down_for.is_some())
 }
 
-/// A replica of a primary whose history began with it: that one was not elected yet.
-fn follows_native_claim(nodes: &[NodeState], native: &[bool], facts: &Facts) -> bool {
-    nodes.iter().zip(native).any(|(other, native)| {
+/// A replica of one of these claimants, which was not elected yet.
+fn follows_a_claim(nodes: &[NodeState], claims: &[bool], facts: &Facts) -> bool {
+    nodes.iter().zip(claims).any(|(other, counts)| {
         let claim = other.facts.as_ref().filter(|facts| facts.claims());
-        *native
+        *counts
             && !other.is_gone()
             && claim.is_some_and(|claim| claim.replid.is_some() && claim.replid == facts.replid)
     })
@@ -254,21 +262,30 @@ fn follows_native_claim(nodes: &[NodeState], native: &[bool], facts: &Facts) -> 
 
 /// This very process held the group's data, and is in sync with a node of the group that does not answer us
 /// just now: that one may have been promoted out of our sight.
-fn is_vouched_for(nodes: &[NodeState], node: &NodeState, facts: &Facts) -> bool {
+fn is_vouched_for(
+    nodes: &[NodeState],
+    native_claims: &[bool],
+    node: &NodeState,
+    facts: &Facts,
+) -> bool {
     let link = facts.replica().filter(|link| link.link_up);
     let is_same_run = node
         .native
         .as_ref()
         .is_some_and(|(run, _)| *run == facts.run_id);
+    // A missed check of its primary must not make it one of the group's (R11).
     is_same_run
+        && node.kin == Kin::Native
         && link.is_some_and(|link| {
-            nodes.iter().any(|other| {
+            nodes.iter().zip(native_claims).any(|(other, is_native)| {
+                let claims = other.facts.as_ref().is_some_and(Facts::claims);
                 other.is_at(&link.master)
                     && other.settings.id != node.settings.id
                     && !other.fresh
                     && other.was_checked()
                     && other.kin != Kin::Foreign
                     && other.native.is_some()
+                    && (!claims || *is_native)
                     && other.is_wanted()
             })
         })

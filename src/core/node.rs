@@ -49,7 +49,7 @@ pub enum Kin {
     /// Its history is the group's, or cannot be told from it.
     #[default]
     Native,
-    /// At a cold start: other nodes, which were not heard yet, will tell.
+    /// It is not known yet: other nodes will tell, or an election. It votes, and serves no reads.
     Unplaced,
     /// Its data are of a history that the group never had.
     Foreign,

@@ -40,7 +40,8 @@ pub enum Ineligible {
         /// The node of the group that this is.
         member: Option<Arc<str>>,
     },
-    /// R17: at a cold start, whether its data are the group's is not known before the other nodes were heard.
+    /// R17: whether its data are the group's is not known before the other nodes were heard, or the one that it
+    /// follows is elected.
     Unplaced,
     /// It replicates from itself.
     FollowsItself,
@@ -155,9 +156,7 @@ impl Ineligible {
             Self::Foreign { follows: None, .. } => {
                 "claims to be primary with a history that this group never had"
             }
-            Self::Unplaced => {
-                "follows an address that is no node of this group, and the others were not heard yet"
-            }
+            Self::Unplaced => "holds data that are not known to be this group's yet",
             Self::FollowsItself => "follows itself: REPLICAOF names its own address",
             Self::NoReplicas => "refuses writes: NOREPLICAS, it has too few replicas",
             Self::Foreign { .. }

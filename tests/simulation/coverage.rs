@@ -47,7 +47,7 @@ const CLASSES: &[&str] = &[
     "held back: replicas against Sentinels",
     // R17 to R19.
     "history: accepted by an operator",
-    "history: adopted from a replica",
+    "elected: known process by votes",
     "history: vouched by a silence",
     "history: lapse",
     "history: resumed",

@@ -444,3 +444,13 @@ fn r3_2_a_replica_that_is_promoted_later_replaces_a_copy_that_time_elected() {
     roll.says(B, promoted("b", "new", "hist", 1001));
     assert_eq!(roll.primary(), Some(B));
 }
+
+#[test]
+fn r17_an_empty_node_that_came_back_with_a_strangers_data_is_not_elected_by_time() {
+    let mut roll = settled();
+    roll.refuses(B).refuses(C).says(A, blank("a2", "empty"));
+    roll.says(A, cut_off("a2", "empty", &stranger(), None))
+        .says(A, received("a2", "its own", "strange", 900))
+        .passes(HOLD * 2);
+    assert_eq!(roll.primary(), None);
+}

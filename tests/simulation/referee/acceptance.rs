@@ -30,6 +30,9 @@ impl Referee {
         if allowed {
             self.histories.known.clear();
             self.histories.established = false;
+            for told in &mut self.told {
+                (told.native_as, told.born, told.restarted) = (None, None, false);
+            }
             self.establish(node);
             self.take_as_ours(node);
             self.coverage.count("history: accepted by an operator");

@@ -152,6 +152,18 @@ impl Referee {
             self.demand(fits, "R5: alone it needs votes or the hold");
             self.coverage.count("elected: unproven alone");
         }
+        if self.is_suspect(winner) {
+            let fits = matches!(
+                evidence,
+                Evidence::Votes { .. } | Evidence::SentinelVotes { .. }
+            );
+            self.demand(
+                fits,
+                "R17: votes alone elect one whose history is not known",
+            );
+            self.coverage.count("elected: known process by votes");
+            self.elected_suspect = true;
+        }
         if self.term == 0 {
             self.judge_cold_start(winner, evidence, sole);
         } else {
@@ -304,7 +316,8 @@ impl Referee {
         });
         for rival in self.contenders() {
             let holds = self.holder() == Some(rival);
-            if rival == winner || holds || self.told[rival].unproven {
+            let waits = self.is_suspect(rival) && !self.has_votes(rival);
+            if rival == winner || holds || self.told[rival].unproven || waits {
                 continue;
             }
             self.demand(

@@ -95,7 +95,10 @@ impl Referee {
 
     pub fn judge_ground_of_election(&mut self, winner: usize, evidence: &Evidence) {
         let alone = *evidence == Evidence::OnlyNode;
-        if self.is_established() && !alone {
+        if self.is_suspect(winner) {
+            // Its own replicas, or the Sentinels, speak for a process that was the group's.
+            self.take_as_ours(winner);
+        } else if self.is_established() && !alone {
             let strange = self.ground.is_strange(winner);
             self.demand(!strange, "R17: another group's data are never elected");
         } else {

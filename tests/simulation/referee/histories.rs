@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rolecall::core::facts::{Facts, ReplId};
+use rolecall::core::facts::{Facts, ReplId, RunId};
 use rolecall::core::outcome::Report;
 use rolecall::core::time::Moment;
 
@@ -26,7 +26,7 @@ pub enum Place {
     Trusted,
     /// Native because the node that it follows, which is silent, was (R17).
     Vouched,
-    /// At a cold start: not known yet.
+    /// Not known yet: at a cold start, or in sync with a known process that is not elected.
     Unplaced,
     Foreign,
 }
@@ -109,22 +109,29 @@ impl Referee {
 
     /// What the incumbent tells while it claims is the group's history; after a lapse, as soon as it is heard.
     fn follow_holder_history(&mut self) {
-        let Some(reign) = self.reign.as_ref().filter(|reign| reign.lost.is_none()) else {
+        let Some(reign) = self.reign.clone().filter(|reign| reign.lost.is_none()) else {
             return;
         };
-        let (node, told) = (reign.node, &self.told[reign.node]);
-        if !told.claims() {
+        let node = reign.node;
+        if !self.told[node].claims() {
             return;
         }
+        if self.is_suspect(node) {
+            // It claims on, with what it came back with out of our sight.
+            self.take_as_ours(node);
+        }
+        let told = &self.told[node];
         let facts = told.last.as_ref().unwrap();
         let was_resumed = told.heard_at >= self.histories.resumed;
-        let is_native = !self.histories.established
-            || self.is_native_by_itself(node, facts)
-            || told.branched_from_its_own(facts);
-        // R5: an empty one that was taken for want of another speaks for the group once a replica follows it.
-        let proven = !reign.unproven || self.is_followed(facts);
+        // R5: what was taken for want of another speaks for the group once a replica follows it.
+        let is_native = if self.histories.established {
+            self.is_native_by_itself(node, facts) || told.branched_from_its_own(facts)
+        } else {
+            !reign.is_guess
+        };
+        let proven = (is_native && !reign.unproven) || self.is_followed(facts);
         let same_run = Some(&reign.run) == told.run();
-        if !(was_resumed && is_native && proven && same_run) {
+        if !(was_resumed && proven && same_run) {
             return;
         }
         if !self.histories.established {
@@ -149,9 +156,6 @@ impl Referee {
     pub fn place_all(&mut self) {
         self.follow_holder_history();
         self.place_once();
-        while self.adopt_histories() {
-            self.place_once();
-        }
         for node in 0..self.told.len() {
             self.remember_place(node);
         }
@@ -212,10 +216,47 @@ impl Referee {
         match facts.replica() {
             Some(_) if self.shares_with_a_native_claimant(facts) => Place::Native,
             _ if told.branched_from_its_own(facts) => Place::Trusted,
+            None if self.is_known_process(node) => Place::Trusted,
             Some(_) if !told.was_in_sync() => Place::Trusted,
             Some(link) if link.link_up && self.is_vouched_for(node) => Place::Vouched,
+            Some(_) if self.shares_with_a_known_process(facts) => Place::Unplaced,
             _ => Place::Foreign,
         }
+    }
+
+    /// The group's own process, or one that was started in its place, and never seen with a stranger's data.
+    fn is_known_process(&self, node: usize) -> bool {
+        let told = &self.told[node];
+        let is = |known: &Option<(RunId, ReplId)>| {
+            known
+                .as_ref()
+                .is_some_and(|(run, _)| Some(run) == told.run())
+        };
+        let restarted = told.restarted && !told.was_replica;
+        !is(&told.foreign_as) && (is(&told.native_as) || restarted)
+    }
+
+    /// R17: it claims, and nothing that is known of histories says that it is the group's: votes alone elect it.
+    pub fn is_suspect(&self, node: usize) -> bool {
+        let told = &self.told[node];
+        let facts = told.last.as_ref().filter(|facts| facts.claims());
+        self.histories.established
+            && !self.is_the_only_node(node)
+            && facts.is_some_and(|facts| {
+                let last = self.reign.as_ref().and_then(|reign| reign.history.as_ref());
+                let from_last = facts.replid2.is_some() && facts.replid2.as_ref() == last;
+                !from_last
+                    && !self.is_native_by_itself(node, facts)
+                    && !told.branched_from_its_own(facts)
+            })
+    }
+
+    fn shares_with_a_known_process(&self, facts: &Facts) -> bool {
+        (0..self.told.len()).any(|other| {
+            let told = &self.told[other];
+            let same = |theirs: &Facts| theirs.claims() && theirs.replid == facts.replid;
+            !told.is_gone() && told.last.as_ref().is_some_and(same) && self.is_known_process(other)
+        })
     }
 
     /// Whatever others are.
@@ -260,44 +301,28 @@ impl Referee {
                 && silent.last.is_some()
                 && silent.native
                 && silent.native_as.is_some()
+                && silent
+                    .last
+                    .as_ref()
+                    .is_none_or(|facts| !facts.claims() || self.is_native_claim(other, facts))
                 && !self.is_out(other)
         };
         let same_run = told
             .native_as
             .as_ref()
             .is_some_and(|(run, _)| Some(run) == told.run());
-        same_run && (0..self.told.len()).any(vouches)
+        // A missed check of its primary must not make it one of the group's (R11).
+        let was_native = matches!(
+            self.place_of(node),
+            Place::Native | Place::Trusted | Place::Vouched
+        );
+        same_run && was_native && (0..self.told.len()).any(vouches)
     }
 
     /// R4: the only node that is not local.
     pub fn is_the_only_node(&self, node: usize) -> bool {
         let count = self.told.iter().filter(|told| !told.local).count();
         count == 1 && !self.told[node].local
-    }
-
-    /// What becomes known beside elections. Says whether anything did.
-    fn adopt_histories(&mut self) -> bool {
-        let mut new = false;
-        if !self.histories.established {
-            return false;
-        }
-        for node in 0..self.told.len() {
-            let Some(facts) = self.told[node].fresh_facts().cloned() else {
-                continue;
-            };
-            let follows_us = facts.replica().is_some_and(|link| {
-                link.link_up && self.told.iter().any(|other| other.is_at(&link.master))
-            });
-            // What such a replica holds is the group's, whoever promoted its primary.
-            if follows_us
-                && self.histories.knows(facts.replid2.as_ref())
-                && self.histories.adopt(facts.replid.as_ref())
-            {
-                new = true;
-                self.coverage.count("history: adopted from a replica");
-            }
-        }
-        new
     }
 
     /// An election, or an operator, says what the group's history is; while none is known, so is the one that it

@@ -123,6 +123,8 @@ pub struct Referee {
     reign: Option<Reign>,
     /// The election changed in this step: which of two addresses counts is drawn in the next.
     in_change: bool,
+    /// A known process whose history was not known was elected since this was last set to false.
+    elected_suspect: bool,
     term: u64,
     /// R3 (4): the only claimant since when.
     sole: Option<(usize, RunId, Moment)>,
@@ -199,6 +201,7 @@ impl Referee {
             double: vec![None; count],
             reign: None,
             in_change: false,
+            elected_suspect: false,
             term: 0,
             sole: None,
             track: Track::default(),

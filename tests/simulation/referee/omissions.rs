@@ -11,7 +11,7 @@ impl Referee {
         if let Some((sole, _, since)) = &self.sole {
             let over = self.now.since(*since) >= self.rules.claim_hold;
             self.demand(
-                !over || self.delay_softly(*sole, self.now),
+                !over || self.is_suspect(*sole) || self.delay_softly(*sole, self.now),
                 "R3.4, R18: the hold is over, and the only claimant is not elected",
             );
         }

@@ -27,6 +27,8 @@ pub struct Reign {
     pub hands_over: Option<Moment>,
     /// R19: it was seen with replicas enough in this term, or was given time.
     pub has_replicas: bool,
+    /// Time, or the demotion of another, elected it: it may be another group's.
+    pub is_guess: bool,
     /// R5: it had no trace of a past when it was elected.
     pub unproven: bool,
     pub lost: Option<(LossReason, Moment)>,
@@ -146,6 +148,8 @@ impl Referee {
             .is_some_and(|old| old.node == winner && old.run != run);
         let by_sentinels = matches!(evidence, Evidence::SentinelVotes { .. });
         let replaced = before.is_some() && matches!(evidence, Evidence::Votes { .. });
+        let by_time = matches!(evidence, Evidence::Hold { .. } | Evidence::AllChecked);
+        let is_guess = matches!(evidence, Evidence::Hold { .. } | Evidence::Demotion);
         let bar = match self.highest_epoch() {
             _ if !(by_descent || by_sentinels || replaced) => {
                 before.as_ref().map_or(Bar::Any, |old| old.bar)
@@ -162,10 +166,11 @@ impl Referee {
             elected_at: self.now,
             by_descent,
             by_sentinels,
-            restarted_from: branch.filter(|_| by_descent && restarted),
+            restarted_from: branch.filter(|_| (by_descent && restarted) || by_time),
             bar,
             hands_over: None,
             has_replicas,
+            is_guess,
             unproven: self.told[winner].unproven,
             lost: None,
         });

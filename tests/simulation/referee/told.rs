@@ -210,11 +210,13 @@ impl Told {
         self.synced = None;
         let first_of_all = facts.looks_unproven();
         self.born = facts.replid.clone().filter(|_| first_of_all);
-        self.restarted = self.heard_here.is_some_and(|heard| {
-            let silence = now.since(heard) + Duration::from_secs(1);
-            // One that does not tell may be anything at another address.
-            facts.uptime.map_or(self.last.is_some(), |up| up <= silence)
-        });
+        let was_ours = self.native;
+        self.restarted = was_ours
+            && self.heard_here.is_some_and(|heard| {
+                let silence = now.since(heard) + Duration::from_secs(1);
+                // One that does not tell may be anything at another address.
+                facts.uptime.map_or(self.last.is_some(), |up| up <= silence)
+            });
     }
 
     /// The same run says more.

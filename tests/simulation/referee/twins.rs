@@ -65,6 +65,7 @@ impl Referee {
             hear(other, round, round.at, dice);
         }
         let (term, restarts) = (self.term, self.tells_of_restarts(round));
+        self.elected_suspect = false;
         for (index, vote) in round.votes.iter().enumerate() {
             self.sentinel(index, vote, round.at);
         }
@@ -75,7 +76,9 @@ impl Referee {
             self.coverage.count("order: elected in a round");
         }
         // At a cold start, too, the first news may decide with what the others said earlier.
-        if term == 0 || restarts {
+        // Whether a known process was seen with a stranger's data first makes a difference, and shall.
+        let any_suspect = (0..self.told.len()).any(|node| self.is_suspect(node));
+        if term == 0 || restarts || any_suspect || self.elected_suspect {
             return;
         }
         for other in &mut others {
