@@ -48,7 +48,7 @@ const CLASSES: &[&str] = &[
     // R17 to R19.
     "history: accepted by an operator",
     "elected: known process by votes",
-    "history: vouched by a silence",
+    "history: vouched for by a silent node",
     "history: lapse",
     "history: resumed",
     "node is foreign",

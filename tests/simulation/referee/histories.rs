@@ -89,7 +89,7 @@ impl Referee {
 
     pub fn is_any_newly_vouched(&self, before: &[Place]) -> bool {
         let mut both = self.histories.places.iter().zip(before);
-        both.any(|(now, before)| *now == Place::Vouched && *before == Place::Foreign)
+        both.any(|(now, before)| *now == Place::Vouched && *before != Place::Vouched)
     }
 
     /// The proxy was away for long between its reports.
@@ -183,7 +183,7 @@ impl Referee {
                 told.foreign_as.clone_from(&tells);
             }
             Place::Native | Place::Trusted | Place::Vouched if told.fresh && !is_only => {
-                if place == Place::Native {
+                if place == Place::Native && established {
                     told.native_as.clone_from(&tells);
                 }
                 told.foreign_as = None;

@@ -236,7 +236,7 @@ impl Referee {
             self.tick(report.finished);
         }
         let before = (!answers).then(|| self.verdicts());
-        let places = (!answers).then(|| self.places());
+        let places = self.places();
         let state = self.told[node].state;
         self.note(Input::Check(node, report.outcome.clone()));
         self.notice_a_lapse(report);
@@ -248,11 +248,10 @@ impl Referee {
         self.judge();
         self.measure(node, report);
         self.judge_view();
-        // R17: the node that is silent now vouches for those that follow it, and did not while it answered.
-        let vouches = places.is_some_and(|before| self.is_any_newly_vouched(&before));
-        if vouches {
-            self.coverage.count("history: vouched by a silence");
-        } else if let Some(before) = before.filter(|_| !self.lapsed) {
+        if self.is_any_newly_vouched(&places) {
+            self.coverage.count("history: vouched for by a silent node");
+        }
+        if let Some(before) = before.filter(|_| !self.lapsed) {
             self.judge_mere_delay(node, state, &report.outcome, &before);
         }
     }
