@@ -58,10 +58,12 @@
 //! - *A history that a process began itself* is not foreign (R17): blank at its first answer, the last elected
 //!   node restarted from an append-only file, or drawn anew by `repl-backlog-ttl`. Else R5 could never hold.
 //! - *Uptime* tells such a restart from a process that lived elsewhere before it came to the address.
+//! - *A process of the group that claims with an unknown history* is not foreign (R17): it may have been promoted
+//!   twice out of our sight. Its history proves nothing: votes alone elect it, and its replicas serve after that.
 //! - *A replica of a node that does not answer us* keeps its reads (R17), if this very process held the group's
 //!   data before: that node may have been promoted out of our sight. It proves nothing to others.
-//! - *An empty node that was elected for want of another* says nothing of the group's history until a replica is
-//!   in sync with it, so that the others are not foreign when they come back.
+//! - *A node that was elected empty, or by time alone (R3.4) before anything was known*, says nothing of the
+//!   group's history until a replica is in sync with it: it may be a stranger, and the others come back.
 //! - *A proxy that did not run for 5 s* takes the histories anew, as at a start (R17): it may have missed two
 //!   failovers. What was foreign before still is.
 //! - *A group of one node* knows no foreign history: there is nothing to compare it with (R4).

@@ -142,7 +142,7 @@ fn r1_maintenance_of_one_address_holds_for_the_process() {
 
 #[test]
 fn r4_votes_for_one_unknown_address_are_one_vote_only_where_they_mean_the_same_run() {
-    let mut roll = super::sentinels::watched();
+    let mut roll = sentinels::watched();
     let vote = |run: Option<&str>| {
         SentinelReport::Votes(Vote {
             address: HostPort::new("192.168.7.7", 6379),
