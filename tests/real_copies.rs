@@ -110,6 +110,10 @@ fn r4_ten_cold_starts_beside_a_copy_elect_the_primary() {
 #[test]
 fn r4_in_the_middle_of_a_failover_descent_and_votes_must_agree() {
     let [a, b, c] = redis_group(NODES);
+    // A stream in which nothing was sent tells no heir from a copy.
+    a.must(&["SET", "early", "1"]);
+    b.wait_caught_up(&a);
+    c.wait_caught_up(&a);
     b.promote();
     // redis-1 still claims, and redis-3 follows it: what was promoted is known by what it received.
     let proxy = Topology::standard(&[&a, &b, &c]).start();

@@ -7,6 +7,7 @@ mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use common::client::{Client, encode};
 use common::redis::{RedisNode, redis_group_with};
@@ -35,13 +36,17 @@ fn three_deep(a: &RedisNode, b: &RedisNode) -> Rolecall {
         .start()
 }
 
-/// Connects and writes without a pause until told to stop; returns the keys acknowledged after the
-/// flag `moved` was up before the connection was made.
+/// Connects and writes without a pause until told to stop, and until one write of after the change is acknowledged;
+/// returns the keys acknowledged after the flag `moved` was up before the connection was made.
 fn knock(proxy: &Rolecall, listener: &str, moved: &AtomicBool, stop: &AtomicBool) -> Vec<String> {
     let mut late = Vec::new();
+    let mut deadline = None;
     for number in 0.. {
         if stop.load(Ordering::Relaxed) {
-            break;
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + SOON);
+            if !late.is_empty() || Instant::now() > deadline {
+                break;
+            }
         }
         let is_late = moved.load(Ordering::Acquire);
         let key = format!("knock-{listener}-{number}");

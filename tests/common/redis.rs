@@ -195,6 +195,11 @@ impl RedisNode {
     /// Saves its data, and gives the file.
     #[track_caller]
     pub(crate) fn save(&self) -> PathBuf {
+        // A full synchronization leaves its child for a moment, and SAVE is refused beside it.
+        let what = format!("{} saves nothing", self.describe());
+        eventually(SOON, &what, || {
+            self.info("persistence", "rdb_bgsave_in_progress") == "0"
+        });
         self.must(&["SAVE"]);
         self.dir.path().join("dump.rdb")
     }
