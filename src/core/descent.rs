@@ -22,7 +22,7 @@ pub(super) enum Receipt {
     Told,
     /// It does not say (before Redis 7.0).
     Unknown,
-    /// It received nothing: it loaded a copy of a file.
+    /// It received nothing: it loaded a copy of a file. Or its word is impossible: it branched where it has not been.
     Nothing,
 }
 
@@ -32,7 +32,12 @@ pub(super) fn receipt(node: &NodeState, last: Option<&Incumbent>) -> Receipt {
     let branch = facts.and_then(|facts| facts.replid2.as_ref());
     let is_own = last
         .is_some_and(|last| last.node == node.settings.id && node.run_id() != Some(&last.run_id));
+    let is_impossible = facts.is_some_and(|facts| {
+        let end = facts.offset.saturating_add(1);
+        facts.second_offset.is_some_and(|branch| branch > end)
+    });
     match facts.and_then(|facts| facts.stream_bytes) {
+        _ if is_impossible => Receipt::Nothing,
         _ if branch.is_some() && node.synced.as_ref() == branch => Receipt::Witnessed,
         _ if is_own => Receipt::OwnFile,
         Some(0) => Receipt::Nothing,

@@ -56,7 +56,7 @@ fn r3_2_a_promoted_replica_wins_against_a_copy_that_claims_longer() {
 fn r3_2_the_nodes_own_word_counts_only_where_nobody_could_contradict() {
     let told = |bytes| Facts {
         stream_bytes: bytes,
-        ..promoted("d2", "new", "hist", u64::MAX)
+        ..promoted("d2", "new", "hist", 1001)
     };
     for bytes in [None, Some(1), Some(u64::MAX)] {
         let mut roll = beside_a_copy();
@@ -68,6 +68,17 @@ fn r3_2_the_nodes_own_word_counts_only_where_nobody_could_contradict() {
         roll.refuses(B).refuses(C).says(D, told(bytes));
         assert_eq!(roll.primary(), Some(D), "{bytes:?} alone");
     }
+}
+
+#[test]
+fn r3_2_a_branch_beyond_what_the_node_itself_has_reached_is_no_descent() {
+    let mut roll = settled();
+    roll.says(B, received("b", "new", "hist", u64::MAX));
+    assert_eq!(roll.primary(), Some(A), "seen in sync before");
+    roll.refuses(A).says(B, received("b", "new", "hist", 1002));
+    assert_eq!(roll.primary(), Some(A), "its offset is 1000");
+    roll.says(B, received("b", "new", "hist", 1001));
+    assert_eq!(roll.primary(), Some(B));
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn r17_a_primary_that_was_a_replica_between_two_checks_takes_its_group_along() {
     let mut roll = settled();
     roll.says(A, promoted("a", "mine", "hist", 1001))
         .says(B, follows("b", "mine", A))
-        .says(B, promoted("b", "next", "mine", 1100));
+        .says(B, promoted("b", "next", "mine", 1001));
     assert_eq!(roll.primary(), Some(B));
 }
 

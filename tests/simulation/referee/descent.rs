@@ -32,7 +32,9 @@ impl Referee {
             .reign
             .as_ref()
             .is_some_and(|reign| reign.node == node && Some(&reign.run) != told.run());
+        let impossible = facts.second_offset > Some(facts.offset.saturating_add(1));
         match facts.stream_bytes {
+            _ if impossible => Receipt::None,
             _ if told.synced.is_some() && told.synced == facts.replid2 => Receipt::Witnessed,
             _ if own => Receipt::Own,
             Some(0) => Receipt::None,
