@@ -13,7 +13,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::{Connection, DialError, Lost};
-use super::reach::{self, Limits, Standing};
+use super::reach::{self, Limits, Reach};
 use super::resolve::Resolver;
 use super::wake::By;
 use crate::config::model::Credentials;
@@ -34,7 +34,7 @@ pub(super) struct Checker {
     address: Arc<str>,
     link: Option<Link>,
     known: Known,
-    standing: Standing,
+    reach: Reach,
     /// Time-outs until an address that has answered is given up (R8).
     fall: u32,
     /// INFO replication of the last check, as it came.
@@ -70,7 +70,7 @@ impl Checker {
             address,
             link: None,
             known: Known::default(),
-            standing: Standing::default(),
+            reach: Reach::default(),
             fall: 1,
             replication: String::new(),
         }
@@ -79,7 +79,7 @@ impl Checker {
     /// The same for a node that was known at an address, and that `fall` time-outs make go elsewhere.
     #[must_use]
     pub(super) fn known_at(mut self, home: Option<Target>, fall: u32) -> Self {
-        self.standing = Standing::of(home);
+        self.reach = Reach::of(home);
         self.fall = fall;
         self
     }
@@ -138,7 +138,7 @@ impl Checker {
             self.dial_all(target, others, spare, deadline).await
         };
         if let Ok(outcome) = &checked.outcome {
-            self.standing.note(&checked.target, outcome);
+            self.reach.note(&checked.target, outcome);
         }
         checked
     }
@@ -151,9 +151,7 @@ impl Checker {
         spare: Option<Link>,
         deadline: Instant,
     ) -> Checked {
-        let limits = self
-            .standing
-            .limits(target, self.fall, others.len(), deadline);
+        let limits = self.reach.limits(target, self.fall, others.len(), deadline);
         let known = self.known.clone();
         let first = self.dial(target, spare, limits).await;
         let checked = |tried: Tried, target: &Target| Checked {
@@ -165,7 +163,7 @@ impl Checker {
             Ok(outcome) if !others.is_empty() => outcome.clone(),
             _ => return checked(first, target),
         };
-        if !self.standing.gives_up(target, &outcome, self.fall) {
+        if !self.reach.gives_up(target, &outcome, self.fall) {
             return checked(first, target);
         }
         let mut all = vec![(target.clone(), outcome.clone())];

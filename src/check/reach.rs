@@ -11,14 +11,14 @@ use crate::core::snapshot::Target;
 
 /// What the checks have found at the address in use.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct Reach {
     /// The address that answered last.
     home: Option<Target>,
     /// Checks in a row that heard nothing there.
     silent: u32,
 }
 
-impl Standing {
+impl Reach {
     /// A node that was known at this address before.
     pub(super) fn of(home: Option<Target>) -> Self {
         Self { home, silent: 0 }
@@ -132,29 +132,26 @@ mod tests {
     #[test]
     fn r8_an_address_that_has_answered_is_given_up_when_it_refuses_or_after_fall_time_outs() {
         let (a, b) = (at("10.0.0.1:1"), at("10.0.0.2:1"));
-        let mut standing = Standing::default();
-        assert!(standing.gives_up(&a, &late(), FALL), "it never answered");
-        assert!(standing.gives_up(&a, &Outcome::Closed, FALL));
-        standing.note(&a, &Outcome::Loading);
-        assert!(standing.gives_up(&a, &Outcome::Refused, FALL));
+        let mut reach = Reach::default();
+        assert!(reach.gives_up(&a, &late(), FALL), "it never answered");
+        assert!(reach.gives_up(&a, &Outcome::Closed, FALL));
+        reach.note(&a, &Outcome::Loading);
+        assert!(reach.gives_up(&a, &Outcome::Refused, FALL));
         for outcome in [
             Outcome::Closed,
             Outcome::TimedOut(Stage::Reply),
             Outcome::Busy,
         ] {
-            assert!(!standing.gives_up(&a, &outcome, 1), "it accepts: {outcome}");
+            assert!(!reach.gives_up(&a, &outcome, 1), "it accepts: {outcome}");
         }
-        standing.note(&a, &Outcome::TimedOut(Stage::Reply));
-        assert!(!standing.gives_up(&a, &late(), FALL));
-        standing.note(&a, &late());
-        assert!(standing.gives_up(&a, &late(), FALL), "the third in a row");
-        assert!(standing.gives_up(&a, &Outcome::Unreachable("no route".into()), FALL));
-        standing.note(&a, &Outcome::Busy);
-        assert!(
-            !standing.gives_up(&a, &late(), FALL),
-            "an answer ends silence"
-        );
-        assert!(standing.gives_up(&b, &late(), FALL), "another address");
+        reach.note(&a, &Outcome::TimedOut(Stage::Reply));
+        assert!(!reach.gives_up(&a, &late(), FALL));
+        reach.note(&a, &late());
+        assert!(reach.gives_up(&a, &late(), FALL), "the third in a row");
+        assert!(reach.gives_up(&a, &Outcome::Unreachable("no route".into()), FALL));
+        reach.note(&a, &Outcome::Busy);
+        assert!(!reach.gives_up(&a, &late(), FALL), "an answer ends silence");
+        assert!(reach.gives_up(&b, &late(), FALL), "another address");
     }
 
     #[tokio::test(start_paused = true)]
@@ -163,15 +160,15 @@ mod tests {
         assert_eq!(share(now + 6 * second, 3), now + 2 * second);
         assert_eq!(share(now + 6 * second, 1), now + 6 * second);
         let a = at("10.0.0.1:1");
-        let mut standing = Standing::default();
-        let limits = standing.limits(&a, FALL, 2, now + 6 * second);
+        let mut reach = Reach::default();
+        let limits = reach.limits(&a, FALL, 2, now + 6 * second);
         assert_eq!(limits, Limits::all(now + 2 * second), "not known yet");
-        standing.note(&a, &Outcome::Busy);
-        let limits = standing.limits(&a, FALL, 2, now + 6 * second);
+        reach.note(&a, &Outcome::Busy);
+        let limits = reach.limits(&a, FALL, 2, now + 6 * second);
         assert_eq!(limits, Limits::all(now + 6 * second), "one may time out");
-        standing.note(&a, &late());
-        standing.note(&a, &late());
-        let limits = standing.limits(&a, FALL, 2, now + 6 * second);
+        reach.note(&a, &late());
+        reach.note(&a, &late());
+        let limits = reach.limits(&a, FALL, 2, now + 6 * second);
         assert_eq!(limits.accept, now + 2 * second);
         assert_eq!(
             limits.answer,

@@ -8,7 +8,7 @@ use super::descent;
 use super::election::{Election, EpochBar, Incumbent, Standing};
 use super::event::{Evidence, LossReason};
 use super::facts::{Facts, HostPort, RunId};
-use super::node::{Kin, NodeState, Order};
+use super::node::{self, Kin, NodeState, Order};
 use super::sentinel::{Sentinels, Veto};
 use super::time::Moment;
 
@@ -69,19 +69,13 @@ impl<'n> Field<'n, '_> {
 
     /// The first evidence that holds for a claimant, in the order of R3.
     fn evidence(&self, node: &NodeState) -> Option<Evidence> {
-        if self
-            .nodes
-            .iter()
-            .filter(|node| !node.settings.local && !node.leaving)
-            .count()
-            == 1
-        {
+        if node::only(self.nodes) == Some(node.settings.id) {
             return Some(Evidence::OnlyNode);
         }
         if self.election.incumbent().is_none() && self.is_anyone_unheard() {
             return self.held(node);
         }
-        if node.suspect {
+        if node.needs_votes {
             // R17: nothing but votes; R5: also one that began with nothing, alone.
             let may = !node.unproven || self.is_sole();
             return may.then(|| self.votes(node)).flatten();
@@ -108,9 +102,9 @@ impl<'n> Field<'n, '_> {
         ballot::is_anyone_unheard(self.nodes) || self.sentinels.is_undecided(self.now)
     }
 
-    /// R4. Where descent and votes, or the votes of replicas and of Sentinels, speak for different ones, all wait for `claim_hold` at
-    /// most: in the middle of a failover the replicas still follow the ancestor and most Sentinels name it, but
-    /// not for long.
+    /// R4. Where descent and votes, or the votes of replicas and of Sentinels, speak for different ones, all wait
+    /// for `claim_hold` at most: in the middle of a failover the replicas still follow the ancestor and most
+    /// Sentinels name it, but not for long.
     fn cold_start(&self, node: &NodeState) -> Option<Evidence> {
         if self.contradiction().is_some() {
             return if self.is_contradiction_over() {

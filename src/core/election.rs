@@ -162,13 +162,7 @@ impl Election {
         }
         self.follow_hold(nodes, sentinels, claim_hold, now);
         self.follow_contradiction(nodes, sentinels, claim_hold, now);
-        let field = Field {
-            nodes,
-            sentinels,
-            election: self,
-            claim_hold,
-            now,
-        };
+        let field = self.field(nodes, sentinels, claim_hold, now);
         if let Some((winner, evidence, by_descent)) = field.winner() {
             let loss = loss_of(nodes, winner);
             events.push(self.elect(winner, evidence, by_descent, epoch, loss, now));
@@ -235,6 +229,22 @@ impl Election {
         });
     }
 
+    fn field<'n, 'e>(
+        &'e self,
+        nodes: &'n [NodeState],
+        sentinels: &'e Sentinels,
+        claim_hold: Duration,
+        now: Moment,
+    ) -> Field<'n, 'e> {
+        Field {
+            nodes,
+            sentinels,
+            election: self,
+            claim_hold,
+            now,
+        }
+    }
+
     /// R4: the clock of a contradiction; it starts again when other runs are meant.
     fn follow_contradiction(
         &mut self,
@@ -247,13 +257,7 @@ impl Election {
         if self.incumbent.is_some() {
             return;
         }
-        let field = Field {
-            nodes,
-            sentinels,
-            election: self,
-            claim_hold,
-            now,
-        };
+        let field = self.field(nodes, sentinels, claim_hold, now);
         self.contradiction = field.contradiction().map(|runs| match before {
             Some((known, since)) if known == runs => (runs, since),
             _ => (runs, now),

@@ -15,7 +15,7 @@ use super::election::Election;
 use super::event::Evidence;
 use super::facts::{Facts, HostPort, ReplId, RunId};
 use super::ids::NodeId;
-use super::node::{Kin, NodeState};
+use super::node::{self, Kin, NodeState};
 use super::time::Moment;
 
 /// Histories that are remembered; the oldest is forgotten first. Each failover adds one.
@@ -90,9 +90,11 @@ impl Lineage {
         let placed = if self.established {
             self.compare(nodes, election)
         } else {
-            cold(nodes, own)
+            // A guess, which proves nothing later.
+            let guesses = cold(nodes, own).into_iter();
+            guesses.map(|kin| (kin, false)).collect()
         };
-        let only = only_node(nodes);
+        let only = node::only(nodes);
         let last_history = election
             .incumbent()
             .and_then(|(incumbent, _)| incumbent.history.as_ref());
@@ -120,7 +122,7 @@ impl Lineage {
                 let from_last = facts.replid2.is_some() && facts.replid2.as_ref() == last_history;
                 !facts.claims() || from_last || branched_from_its_own(node, facts)
             });
-            node.suspect = self.established && !is_only && !is_proven && !branched;
+            node.needs_votes = self.established && !is_only && !is_proven && !branched;
         }
     }
 
@@ -155,7 +157,7 @@ impl Lineage {
     /// What each node holds, once the group's histories are known, and whether its own history says so.
     fn compare(&self, nodes: &[NodeState], election: &Election) -> Vec<(Kin, bool)> {
         let last = election.incumbent().map(|(incumbent, _)| incumbent.node);
-        let only = only_node(nodes);
+        let only = node::only(nodes);
         let claims = |holds: &dyn Fn(&NodeState, &Facts) -> bool| -> Vec<bool> {
             let judge = |node: &NodeState| {
                 let facts = node.facts.as_ref().filter(|facts| facts.claims());
@@ -222,7 +224,7 @@ fn branched_from_its_own(node: &NodeState, facts: &Facts) -> bool {
 
 /// The group's own process, or one that was started in its place, claims with a history that is not known: it may
 /// have been promoted twice out of our sight, or have been restarted from an old file. It is no stranger, and its
-/// history proves nothing: votes alone elect it ([`NodeState::suspect`]).
+/// history proves nothing: votes alone elect it ([`NodeState::needs_votes`]).
 fn is_known_process(node: &NodeState, facts: &Facts) -> bool {
     let is = |known: &Option<(RunId, ReplId)>| {
         known.as_ref().is_some_and(|(run, _)| *run == facts.run_id)
@@ -291,19 +293,9 @@ fn is_vouched_for(
         })
 }
 
-/// The only node that can be primary.
-fn only_node(nodes: &[NodeState]) -> Option<NodeId> {
-    let mut able = nodes
-        .iter()
-        .filter(|node| !node.settings.local && !node.leaving);
-    able.next()
-        .filter(|_| able.next().is_none())
-        .map(|node| node.settings.id)
-}
-
 /// Before the first election nothing says which history is the group's; but one that has a claimant, or a
 /// replica that follows a node of the group, is more likely to be it than one that has neither.
-fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<(Kin, bool)> {
+fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<Kin> {
     let families = families(nodes);
     let of = |family: usize| {
         let members = nodes.iter().zip(&families);
@@ -352,9 +344,7 @@ fn cold(nodes: &[NodeState], own: impl Fn(&HostPort) -> bool) -> Vec<(Kin, bool)
             Kin::Native
         }
     };
-    // A guess, which proves nothing later.
-    let placed = nodes.iter().zip(&families).map(|pair| (judge(pair), false));
-    placed.collect()
+    nodes.iter().zip(&families).map(judge).collect()
 }
 
 /// Numbers the nodes by the histories that connect them; none for those that told none.

@@ -129,7 +129,7 @@ pub struct NodeState {
     pub kin: Kin,
     /// R17: it claims with a history that is not known to be the group's, and is no stranger: votes alone elect
     /// it. Written by `lineage`.
-    pub suspect: bool,
+    pub needs_votes: bool,
     /// The run and the history that were last found to be the group's by this history; written by `lineage`.
     pub(super) native: Option<(RunId, ReplId)>,
     /// The run and the history that were last found to be another group's; written by `lineage`.
@@ -183,7 +183,7 @@ impl NodeState {
             born: None,
             restarted: false,
             kin: Kin::Native,
-            suspect: false,
+            needs_votes: false,
             native: None,
             foreign_since: None,
             out_by_alias: false,
@@ -449,6 +449,16 @@ impl NodeState {
         };
         as_written || as_dialled
     }
+}
+
+/// The only node that can be primary, where there is one only.
+pub(super) fn only(nodes: &[NodeState]) -> Option<NodeId> {
+    let mut able = nodes
+        .iter()
+        .filter(|node| !node.settings.local && !node.leaving);
+    able.next()
+        .filter(|_| able.next().is_none())
+        .map(|node| node.settings.id)
 }
 
 /// The same process holds other data now: it follows a history that does not continue the one before.
